@@ -1,0 +1,186 @@
+"""Where we are: home, paths, variables, endpoints. Nothing is read at import; every environment variable is here.
+
+| variable | meaning |
+|---|---|
+| `AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE` | the two files, with `~` and `$VAR` expanded as botocore does |
+| `AWS_ENDPOINT_URL_SSO`, `AWS_ENDPOINT_URL_SSO_OIDC` | other endpoints: loopback hosts, or hosts that settings trust |
+| `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | the two above are ignored |
+| `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT` | the endpoint family |
+| `AWS_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE` | certificate authorities, the first that is set |
+| `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` | proxies; loopback hosts never use one |
+| `BROWSER`, `NO_COLOR`, `SSH_CONNECTION`, `SSH_TTY`, `WSL_DISTRO_NAME` | how to talk to the person |
+| `XDG_CONFIG_HOME`, `XDG_CACHE_HOME`, `XDG_STATE_HOME`, `XDG_DATA_HOME`, `XDG_RUNTIME_DIR` | where our own files are |
+| `AWSSSO_CONFIG` | another settings file |
+| `AWSSSO_SESSION` | the SSO session when no `-S` is given |
+| `PYTHON_KEYRING_BACKEND` | the keyring backend (read in `store`); null and plain-text ones are refused |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from awssso_helper.endpoints import (
+    Endpoints,
+    aws_endpoints,
+    host_of,
+    is_loopback,
+    serves_dual_stack,
+    split_url,
+)
+from awssso_helper.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_APP = "awssso"
+
+
+class Environment:
+    """The variables of this process and what follows from them. Takes them when it is made, at the edge."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self.variables: dict[str, str] = dict(os.environ if variables is None else variables)
+
+    # Files
+
+    @property
+    def home(self) -> Path:
+        """The home directory.
+
+        Raises:
+            UsageError: there is none, or it is not absolute.
+        """
+        home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where this answers
+        if not home.is_absolute():
+            raise UsageError("this process has no home directory", hint="set HOME")
+        return home
+
+    @property
+    def aws_config_file(self) -> Path:
+        """`~/.aws/config`, or what `AWS_CONFIG_FILE` names."""
+        return self._aws_file("AWS_CONFIG_FILE", "config")
+
+    @property
+    def aws_credentials_file(self) -> Path:
+        """`~/.aws/credentials`, or what `AWS_SHARED_CREDENTIALS_FILE` names."""
+        return self._aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+
+    def _aws_file(self, variable: str, name: str) -> Path:
+        configured = self.variables.get(variable)
+        if configured:
+            return Path(os.path.expanduser(os.path.expandvars(configured))).absolute()  # noqa: PTH111 - as botocore
+        return self.home / ".aws" / name
+
+    @property
+    def settings_file(self) -> Path:
+        """Our own settings."""
+        configured = self.variables.get("AWSSSO_CONFIG")
+        return Path(configured).absolute() if configured else Path(platformdirs.user_config_dir(_APP)) / "config"
+
+    @property
+    def state_dir(self) -> Path:
+        """What we remember and cannot find again: names handed out, history."""
+        return Path(platformdirs.user_state_dir(_APP))
+
+    @property
+    def cache_dir(self) -> Path:
+        """What we remember and could find again: accounts and roles."""
+        return Path(platformdirs.user_cache_dir(_APP))
+
+    @property
+    def data_dir(self) -> Path:
+        """What we install for ourselves."""
+        return Path(platformdirs.user_data_dir(_APP))
+
+    @property
+    def lock_dir(self) -> Path:
+        """Where lock files live. One place for all processes of the user, so it does not follow `TMPDIR`."""
+        return self.state_dir / "locks"
+
+    @property
+    def ledger_file(self) -> Path:
+        """Every profile name that was ever handed out, with its role."""
+        return self.state_dir / "profiles.json"
+
+    # Variables
+
+    def flag(self, name: str) -> bool:
+        """Say whether a variable is `true`, as botocore reads booleans."""
+        return self.variables.get(name, "").strip().lower() == "true"
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """The certificate bundle that variables name, or None for the system's."""
+        for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            if self.variables.get(name):
+                return self.variables[name]
+        return None
+
+    def proxy_for(self, url: str) -> str | None:
+        """Give the proxy that a URL goes through, or None. Loopback hosts never use one (SECURITY A6)."""
+        host = host_of(url)
+        parts = split_url(url)
+        if parts is None or is_loopback(host):
+            return None
+        from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - 50 ms that a cached answer never needs
+
+        proxy = None if proxy_bypass(host) else getproxies().get(parts.scheme)
+        # "proxy.corp:3128" is what many have there, and what curl and the AWS CLI take for http.
+        return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+    @property
+    def no_browser_because(self) -> str | None:
+        """Why a browser could not reach a callback server here ("over SSH", "under WSL"), or None."""
+        if any(self.variables.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")):
+            return "over SSH"
+        return "under WSL" if self.variables.get("WSL_DISTRO_NAME") else None
+
+    def can_color(self) -> bool:
+        """Say whether `NO_COLOR` and `TERM` leave room for color (no-color.org)."""
+        return not self.variables.get("NO_COLOR") and self.variables.get("TERM") != "dumb"
+
+    # Endpoints
+
+    def endpoints(self, region: str, start_url: str, *, trusted_hosts: Collection[str] = ()) -> Endpoints:
+        """Give the endpoints for a session, after the standard variables.
+
+        `AWS_ENDPOINT_URL`, which redirects everything (LocalStack set-ups), is ignored: a token would follow it.
+
+        Raises:
+            UsageError: `region` is no region.
+            RefusedError: a variable names a host that may not receive tokens.
+        """
+        own = aws_endpoints(
+            region,
+            dual_stack=serves_dual_stack(start_url) or self.flag("AWS_USE_DUALSTACK_ENDPOINT"),
+            fips=self.flag("AWS_USE_FIPS_ENDPOINT"),
+        )
+        return Endpoints(
+            oidc=self._override("AWS_ENDPOINT_URL_SSO_OIDC", trusted_hosts) or own.oidc,
+            portal=self._override("AWS_ENDPOINT_URL_SSO", trusted_hosts) or own.portal,
+        )
+
+    def _override(self, variable: str, trusted_hosts: Collection[str]) -> str | None:
+        url = self.variables.get(variable, "").strip()
+        if not url or self.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+            return None
+        parts = split_url(url)
+        host = host_of(url)
+        if parts and is_loopback(host) and parts.scheme in ("http", "https") and "@" not in parts.netloc:
+            return url.rstrip("/")
+        if parts and parts.scheme == "https" and host in trusted_hosts and "@" not in parts.netloc:
+            return url.rstrip("/")
+        raise RefusedError(
+            f"{variable} names {host or 'no host'}, which may not receive your tokens",
+            hint=f"unset {variable}, or add the host to trusted_endpoint_hosts in {self.settings_file}",
+        )
+
+
+def is_windows() -> bool:
+    """Say whether this is Windows, where there is no flock, no unix mode and no exec."""
+    return sys.platform == "win32"

@@ -1,0 +1,207 @@
+"""Our own settings: a ConfigObj file with a configspec, in the user's configuration directory.
+
+It holds no secret. `SPEC` is the one description of every setting: its default, its type and what it means; the
+README's table is made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from awssso_helper.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SPEC = """\
+# The SSO session that commands mean when no -S is given; needed only where there are several.
+default_session = string(default='')
+
+# Which keyring keeps the tokens: empty for the OS keyring, the dotted name of a keyring backend class, or
+# "plaintext-file" for a file that only you can read (mode 0600) and that anyone who is you can read.
+keyring = string(default='')
+
+# Cached role credentials are handed out while more than this many minutes are left. Below 15 the SDKs ask again
+# at every request.
+minimum_left_minutes = integer(min=1, max=60, default=20)
+
+# Seconds in which credential-process answers, with credentials or with the error. The Rust SDK gives up at 5.
+deadline_seconds = float(min=0.5, max=55, default=4.5)
+
+# Hosts, beside loopback, that AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC may name: tokens are sent there.
+trusted_endpoint_hosts = string_list(default=list())
+
+# The command that opens a URL, as words; {url} is the URL, else it comes last. Empty for the system's browser.
+browser = string(default='')
+
+# The path of awssso in generated profiles. Empty: found by itself.
+launcher = string(default='')
+
+[profiles]
+# The name of a profile. Fields: account_name, account_id, account_email, role_name, role_alias, session.
+template = string(default='{account_name}.{role_name}')
+
+# Patterns (shell style, without regard to case) on account name, account id, role name or profile name. Empty
+# include: everything. A role that matches exclude is left out.
+include = string_list(default=list())
+exclude = string_list(default=list())
+
+# The region of profiles that no session, account or role pattern gives one. Empty: no region line.
+region = string(default='')
+
+# Shorter names for roles: AdministratorAccess = admin. Used for role_name and role_alias.
+[[role_aliases]]
+__many__ = string
+
+# The region for accounts or roles whose name or id matches a pattern: sandbox-* = us-east-1. First match wins.
+[[regions]]
+__many__ = string
+
+# Further lines for every profile: output = json. Each line makes every aws start a little slower.
+[[extra]]
+__many__ = string
+
+[sessions]
+# Per SSO session: the default region of its profiles.
+[[__many__]]
+region = string(default='')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRules:
+    """How profiles are named and what they contain. Pairs keep the order of the file."""
+
+    template: str = "{account_name}.{role_name}"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    region: str = ""
+    role_aliases: tuple[tuple[str, str], ...] = ()
+    regions: tuple[tuple[str, str], ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
+    session_regions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one user, checked."""
+
+    default_session: str = ""
+    keyring: str = ""
+    minimum_left: int = 20 * 60
+    deadline: float = 4.5
+    trusted_endpoint_hosts: tuple[str, ...] = ()
+    browser: str = ""
+    launcher: str = ""
+    profiles: ProfileRules = field(default_factory=ProfileRules)
+
+
+def load(path: Path) -> Settings:
+    """Read the settings file; a missing one means the defaults.
+
+    Raises:
+        UsageError: it cannot be read, or a value is wrong; the message names file and line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        # ConfigObj costs credential-process 8 ms, which a user without a settings file need not pay.
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the settings in {path}: {error}", hint=f"repair or remove {path}") from error
+    return _settings(_validated(path, lines))
+
+
+def change(path: Path, keys: tuple[str, ...], value: str) -> bytes:
+    """Give the text of the settings file with one value changed; comments and order stay.
+
+    `keys` are the section names and the key, as in ("sessions", "corp", "region"). Nothing is written.
+    """
+    from configobj import ConfigObj  # noqa: PLC0415 - see `load`
+
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    _validated(path, lines)
+    config = ConfigObj(lines, interpolation=False)
+    section = config
+    for key in keys[:-1]:
+        section = section.setdefault(key, {})
+    section[keys[-1]] = value
+    return ("\n".join([*config.write(), ""])).encode()
+
+
+def _validated(path: Path, lines: list[str]) -> Any:
+    from configobj import ConfigObj, ConfigObjError, flatten_errors, get_extra_values  # noqa: PLC0415
+    from configobj.validate import Validator  # noqa: PLC0415
+
+    try:
+        config = ConfigObj(
+            lines,
+            configspec=SPEC.splitlines(),
+            encoding="utf-8",
+            interpolation=False,
+            list_values=True,
+        )
+    except ConfigObjError as error:
+        raise _wrong(path, getattr(error, "line_number", 0) or 0, _first_line(error)) from error
+    outcome = config.validate(Validator(), preserve_errors=True)
+    for sections, key, problem in flatten_errors(config, outcome):
+        number = _line_of(lines, sections, key)
+        raise _wrong(path, number, f"{key or sections[-1]}: {problem or 'a section is expected here'}")
+    for sections, key in get_extra_values(config):
+        raise _wrong(path, _line_of(lines, sections, key), f"there is no setting {key!a}")
+    return config
+
+
+def _wrong(path: Path, number: int, problem: str) -> UsageError:
+    return UsageError(f"{path}, line {number}: {problem}", hint=f"correct line {number} of {path}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")
+
+
+def _line_of(lines: list[str], sections: list[str], key: str | None) -> int:
+    """Find the line of a key or section; ConfigObj does not keep it. 0 when it is nowhere."""
+    wanted = [name.casefold() for name in sections]
+    here: list[str] = []
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        depth = len(text) - len(text.lstrip("["))
+        if depth and text.endswith("]" * depth):
+            here = [*here[: depth - 1], text.strip("[] '\"").casefold()]
+            if key in (None, text.strip("[] '\"")) and here[: len(wanted)] == wanted:
+                return number
+        elif key is not None and here == wanted and text.partition("=")[0].strip(" '\"") == key:
+            return number
+    return 0
+
+
+def _settings(config: Any) -> Settings:
+    profiles = config["profiles"]
+    return Settings(
+        default_session=config["default_session"],
+        keyring=config["keyring"],
+        minimum_left=config["minimum_left_minutes"] * 60,
+        deadline=config["deadline_seconds"],
+        trusted_endpoint_hosts=tuple(host.lower() for host in config["trusted_endpoint_hosts"]),
+        browser=config["browser"],
+        launcher=config["launcher"],
+        profiles=ProfileRules(
+            template=profiles["template"],
+            include=tuple(profiles["include"]),
+            exclude=tuple(profiles["exclude"]),
+            region=profiles["region"],
+            role_aliases=_pairs(profiles["role_aliases"]),
+            regions=_pairs(profiles["regions"]),
+            extra=_pairs(profiles["extra"]),
+            session_regions=tuple(
+                (name, each["region"]) for name, each in config["sessions"].items() if each["region"]
+            ),
+        ),
+    )
+
+
+def _pairs(section: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(section.items())

@@ -1,0 +1,72 @@
+"""Every test is sealed: no real home, no real keyring, no network but loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from awssso_helper.endpoints import is_loopback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "COVERAGE_PROCESS_START", "OPENBLAS_CORETYPE")
+
+
+def sealed_environment(home: Path) -> dict[str, str]:
+    """The variables of a user who just unpacked the machine: a home, nothing of AWS, no keyring."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    runtime = home / "run"
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {
+        **kept,
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "XDG_STATE_HOME": str(home / ".local" / "state"),
+        "XDG_DATA_HOME": str(home / ".local" / "share"),
+        "XDG_RUNTIME_DIR": str(runtime),
+        "TERM": "xterm-256color",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        "BROWSER": "/bin/false",
+    }
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    path = tmp_path / "home"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def sealed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this process the sealed variables and keep its sockets on loopback."""
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in sealed_environment(home).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", _guarded(socket.socket.connect_ex))
+
+
+def _guarded(connect):
+    def guarded(self: socket.socket, address):
+        if self.family != socket.AF_UNIX and not is_loopback(str(address[0])):
+            raise AssertionError(f"a test reached out to {address}")
+        return connect(self, address)
+
+    return guarded
+
+
+@pytest.fixture
+def python() -> str:
+    """The interpreter that the product's processes run on."""
+    return sys.executable
