@@ -1,0 +1,148 @@
+"""What the SDKs call: `awssso credential-process SESSION/ACCOUNT/ROLE`. One JSON line and exit 0, or one line of error.
+
+It has its own small entry, since argparse and the other commands cost time that every `aws` start would pay. The
+work runs beside a clock: whatever hangs (a name server, a keyring), the answer or the error comes in time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from awssso_helper.errors import AwsssoError, NetworkError, UsageError
+from awssso_helper.model import Deadline, Role, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from awssso_helper.credentials import Credentials
+    from awssso_helper.environment import Environment
+    from awssso_helper.settings import Settings
+
+USAGE = "awssso credential-process SESSION/ACCOUNT/ROLE"
+# The inner deadline ends this much sooner, so that what is wrong can still be said in its own words.
+_TIME_TO_SPEAK = 0.3
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Answer and give the exit status. stdout gets the document in one write, or nothing at all."""
+    began = time.monotonic()
+    open_standard_files()
+    outcome = _Outcome()
+    try:
+        outcome = _outcome(arguments, began)
+    except AwsssoError as error:
+        outcome.error = error
+    document = outcome.document or (None if outcome.error else outcome.standby)
+    if document is None:
+        return _fail(outcome.error or NetworkError("no answer in time", hint="awssso status"))
+    line = f"{document.reveal()}\n".encode("ascii")
+    return 0 if _write(1, line) else 1
+
+
+class _Outcome:
+    """What the worker leaves: a document, or an error; neither while it is still at work.
+
+    `standby` is a cached document that is still valid: it serves when the worker does not come back in time.
+    """
+
+    def __init__(self) -> None:
+        self.document: Secret | None = None
+        self.standby: Secret | None = None
+        self.error: AwsssoError | None = None
+
+    def hold(self, document: Secret) -> None:
+        self.standby = document
+
+
+def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
+    from awssso_helper import settings as own_settings  # noqa: PLC0415 - after the standard files are open
+    from awssso_helper.environment import Environment  # noqa: PLC0415
+
+    environment = Environment()
+    settings = own_settings.load(environment.settings_file)
+    seconds = settings.deadline - (time.monotonic() - began)
+    deadline = Deadline(seconds - _TIME_TO_SPEAK)
+    outcome = _Outcome()
+
+    def work() -> None:
+        try:
+            role = _role(arguments, environment)
+            outcome.document = _credentials(environment, settings).document(role, deadline, standby=outcome.hold)
+        except AwsssoError as error:
+            outcome.error = error
+        except Exception as error:  # noqa: BLE001 - the edge: an SDK gets one line, whatever broke
+            outcome.error = AwsssoError(f"unexpected {type(error).__name__}", hint="awssso status -v")
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(seconds)
+    return outcome
+
+
+def _credentials(environment: Environment, settings: Settings) -> Credentials:
+    from awssso_helper.credentials import Credentials  # noqa: PLC0415
+    from awssso_helper.store import Store  # noqa: PLC0415
+
+    return Credentials.of_user(environment, settings, Store(environment, settings.keyring, may_prompt=False))
+
+
+def _role(arguments: Sequence[str], environment: Environment) -> Role:
+    words = list(arguments)
+    if len(words) == 1 and words[0].startswith("--profile="):
+        words = ["--profile", words[0].partition("=")[2]]
+    if len(words) == 2 and words[0] in ("--profile", "-p"):  # noqa: PLR2004 - the option and its value
+        return _role_of_profile(words[1], environment)
+    if len(words) != 1 or words[0].startswith("-"):
+        raise UsageError(f"usage: {USAGE}", hint="awssso credential-process --help")
+    return Role.from_word(words[0])
+
+
+def _role_of_profile(name: str, environment: Environment) -> Role:
+    """Find the role of a generated profile in our own ledger; `~/.aws/config` is never read here (CONTRACT)."""
+    from awssso_helper import files  # noqa: PLC0415
+    from awssso_helper.profiles import Ledger  # noqa: PLC0415 - the profile lines that we write do not come here
+
+    handed = Ledger.from_json(files.read(environment.ledger_file) or b"").names.get(name)
+    if handed is None:
+        raise UsageError(f"{name[:64]!a} is no generated profile", hint="awssso list")
+    return Role.from_word(handed.word)
+
+
+def _fail(error: AwsssoError) -> int:
+    from awssso_helper.terminal import one_line  # noqa: PLC0415
+
+    _write(2, f"{one_line(error)}\n".encode("ascii", "replace"))
+    return error.exit_status
+
+
+def _write(descriptor: int, data: bytes) -> bool:
+    """Write all of it, in one call where the pipe takes it; says whether it was taken."""
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    except OSError:
+        return False
+    return True
+
+
+def open_standard_files() -> None:
+    """Put `/dev/null` where stdin, stdout or stderr is closed.
+
+    Else the next file or socket that we open would get that number, and a secret written to stdout would go
+    there (SECURITY A8).
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - a descriptor, for the whole run
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

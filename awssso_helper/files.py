@@ -1,0 +1,448 @@
+"""Files that others read while we write: replaced whole or not at all, and locks that processes share.
+
+A reader sees the old file or the new one, also after a kill, a full disk or a power cut (SECURITY H1-H11).
+Between the last look at a file and its replacement a program that takes no lock of ours has a window of
+microseconds in which its change would be lost; nothing on POSIX closes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import stat
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from awssso_helper.errors import AwsssoError, BusyError, RefusedError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from awssso_helper.model import Deadline
+
+_TRIES = 5
+_FIRST_SLEEP = 0.001
+_LONGEST_SLEEP = 0.05
+_LEFT_BEHIND = 60.0
+_TEMPORARY = re.compile(r"\..+\.awssso-[0-9a-f]{16}\.tmp", re.DOTALL)
+_ACL = "system.posix_acl_access"
+# On Windows each of these is missing or needed; there O_BINARY keeps our line ends.
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_READING = os.O_RDONLY | _PLAIN | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_NOT_HERE = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF})
+
+_HINTS = {
+    errno.ENOSPC: "make room on that disk and try again",
+    errno.EDQUOT: "make room in your quota and try again",
+    errno.EBUSY: "it is mounted by itself (a container's bind mount): mount its directory instead",
+    errno.EXDEV: "it is mounted by itself (a container's bind mount): mount its directory instead",
+    errno.EROFS: "the file system is mounted read-only",
+    errno.EACCES: "check owner and mode of the file and of its directory",
+    errno.EPERM: "check owner and mode of the file and of its directory, and lsattr",
+    errno.ELOOP: "repair the symbolic link",
+}
+
+
+class _Seen(NamedTuple):
+    """A file as it was read; `identity` is None where there is none."""
+
+    content: bytes | None
+    identity: tuple[int, ...] | None
+
+
+class _ChangedError(Exception):
+    """Somebody else changed the file after we read it."""
+
+
+# Locks
+
+
+@contextlib.contextmanager
+def locked(path: Path, deadline: Deadline) -> Iterator[None]:
+    """Hold an exclusive lock that all processes and threads of this user share, named by a file.
+
+    The file is created, kept, and never holds anything. The lock ends with the block or with the process,
+    however that ends; programs started inside do not inherit it.
+
+    Raises:
+        BusyError: somebody else held it until the deadline.
+        RefusedError: the lock file, or its directory, cannot be ours alone.
+    """
+    private_dir(path.parent)
+    with _told(path, "lock"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW | _PLAIN, 0o600)
+    try:
+        _wait(descriptor, path, deadline)
+        try:
+            yield
+        finally:
+            # A child that was forked, not started, shares the descriptor: closing alone would leave it locked.
+            _release(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _wait(descriptor: int, path: Path, deadline: Deadline) -> None:
+    pause = _FIRST_SLEEP
+    while not _acquired(descriptor, path):
+        left = deadline.remaining()
+        if left <= 0.0:
+            raise BusyError(
+                f"another awssso process is still at work ({path.name} is locked)", hint="try again in a moment"
+            )
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST_SLEEP)
+
+
+if sys.platform == "win32":
+
+    def _acquired(descriptor: int, _path: Path) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _release(descriptor: int) -> None:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+    def _is_abandoned(status: os.stat_result, _descriptor: int) -> bool:
+        return time.time() - status.st_mtime > _LEFT_BEHIND
+
+    def _hold(_descriptor: int) -> None:
+        """Do nothing: an open file cannot be removed here."""
+
+else:
+
+    def _acquired(descriptor: int, path: Path) -> bool:
+        try:
+            with _told(path, "lock"):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except RefusedError as refusal:
+            if isinstance(refusal.__cause__, BlockingIOError):
+                return False
+            raise
+        return True
+
+    def _release(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def _is_abandoned(status: os.stat_result, descriptor: int) -> bool:
+        if status.st_uid != os.geteuid():
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _hold(descriptor: int) -> None:
+        # Where the file system knows no locks, `sweep` gets none either and removes nothing.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+# Directories
+
+
+def private_dir(path: Path) -> Path:
+    """Create a directory for us alone (0700) where it is missing, and give it back.
+
+    Raises:
+        RefusedError: it is a symbolic link, somebody else's, or open to others (the last two not on Windows).
+    """
+    with _told(path, "use"):
+        _make(path)
+        status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise RefusedError(f"{path} is not a directory of its own", hint=f"move {path} away")
+    if sys.platform == "win32":
+        return path
+    if status.st_uid != os.geteuid():
+        raise RefusedError(f"{path} belongs to another user", hint=f"move {path} away")
+    if status.st_mode & 0o077:
+        raise RefusedError(f"{path} is open to other users", hint=f"chmod 700 {path}")
+    return path
+
+
+def _make(path: Path) -> None:
+    """Create what is missing of a directory, each step 0700 as the XDG specification asks."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileNotFoundError:
+        _make(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:
+        pass
+
+
+# Reading
+
+
+def read(path: Path) -> bytes | None:
+    """Give the content of a regular file, or None where there is none (a link to nothing included).
+
+    Raises:
+        RefusedError: it is not a regular file (a pipe is not waited for), or cannot be read.
+    """
+    return _seen(path).content
+
+
+def _seen(path: Path) -> _Seen:
+    with _told(path, "read"):
+        try:
+            _demand_regular(path, path.stat())
+            descriptor = os.open(path, _READING)
+        except FileNotFoundError:
+            return _Seen(None, None)
+        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor
+            status = os.fstat(descriptor)
+            _demand_regular(path, status)
+            return _Seen(stream.read(), _identity(status))
+
+
+def _demand_regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise RefusedError(f"{path} is not a regular file", hint=f"move {path} away")
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+# Writing
+
+
+def replace(path: Path, content: bytes, *, new_mode: int = 0o600) -> None:
+    """Put content into a file at once: readers see the old file or the new one, never a part.
+
+    A symbolic link stays one; mode, owner, ACL and extended attributes stay; a new file gets `new_mode`, and
+    missing directories are created 0700.
+
+    Raises:
+        RefusedError: it could not be done, and nothing was changed; the message names the reason.
+        AwsssoError: the new file is in place, but the disk did not confirm it.
+    """
+    _replace(path, content, new_mode, expected=None)
+
+
+def amend(path: Path, change: Callable[[bytes], bytes], *, lock_dir: Path, deadline: Deadline) -> bool:
+    """Read a file, let `change` give its new content, and replace it; say whether anything was written.
+
+    A missing file is read as empty; content that stays the same is not written at all. Amenders wait for each
+    other. Where somebody else wrote in between, `change` is asked again with what is there now, so it must be
+    a function of its argument alone.
+
+    Raises:
+        BusyError: another amender held the lock until the deadline.
+        RefusedError: nothing was written: see `replace`, or somebody else kept changing the file.
+        AwsssoError: see `replace`.
+    """
+    real = os.path.realpath(path)
+    name = hashlib.sha256(os.fsencode(real)).hexdigest()
+    with locked(lock_dir / f"{name}.lock", deadline):
+        sweep(path.__class__(real).parent)
+        for _ in range(_TRIES):
+            seen = _seen(path)
+            before = seen.content or b""
+            after = change(before)
+            if after == before:
+                return False
+            with contextlib.suppress(_ChangedError):
+                _replace(path, after, 0o600, expected=seen)
+                return True
+    raise RefusedError(f"{path} was changed by another program each time", hint="close that program and try again")
+
+
+def sweep(directory: Path) -> int:
+    """Remove temporary files of ours that a killed process left in a directory; give how many.
+
+    One that is still being written stays: its writer holds a lock on it. What cannot be removed is left alone.
+    """
+    try:
+        names = [name for name in os.listdir(directory) if _TEMPORARY.fullmatch(name)]  # noqa: PTH208 - bare names
+    except OSError:
+        return 0
+    return sum(_swept(directory / name) for name in names)
+
+
+def _swept(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, _READING | _NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or not _is_abandoned(status, descriptor):
+            return False
+        if sys.platform == "win32":
+            os.close(descriptor)
+            descriptor = -1
+        path.unlink()
+    except OSError:
+        return False
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+    return True
+
+
+def _replace(path: Path, content: bytes, new_mode: int, *, expected: _Seen | None) -> None:
+    with _told(path, "replace"):
+        real, old = _target(path)
+        if old is None:
+            _make(real.parent)
+        temporary, stream = _created(real)
+        try:
+            _fill(stream.fileno(), content, real, old, new_mode)
+            if sys.platform == "win32":
+                stream.close()
+            if expected is not None:
+                _demand_unchanged(path, expected)
+            os.replace(temporary, real)  # noqa: PTH105 - says what it does
+        except BaseException:
+            _close(stream)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        # Only now: the lock on it tells `sweep` that its writer lives.
+        _close(stream)
+    _confirm(real)
+
+
+def _demand_unchanged(path: Path, expected: _Seen) -> None:
+    if _seen(path) != expected:
+        raise _ChangedError
+
+
+def _close(stream: BinaryIO) -> None:
+    # `fsync` has told of every fault, and what is in place cannot be taken back.
+    with contextlib.suppress(OSError):
+        stream.close()
+
+
+def _target(path: Path) -> tuple[Path, os.stat_result | None]:
+    """Find the file that a path means, and how it is now; None where it is missing.
+
+    Raises:
+        RefusedError: replacing it would change more than its content.
+    """
+    if not os.path.lexists(path):
+        return path, None
+    link = path.lstat()
+    try:
+        real = path.__class__(os.path.realpath(path, strict=True))
+    except FileNotFoundError as error:
+        raise RefusedError(f"{path} is a symbolic link to nothing", hint=f"rm {path}") from error
+    old = real.stat()
+    _demand_regular(path, old)
+    if stat.S_ISLNK(link.st_mode) and link.st_uid != old.st_uid:
+        raise RefusedError(f"{path} is a symbolic link to another user's file", hint=f"rm {path}")
+    if old.st_nlink > 1:
+        raise RefusedError(
+            f"{path} has {old.st_nlink} hard links, and replacing it would part them", hint="keep one, or a symlink"
+        )
+    return real, old
+
+
+def _created(real: Path) -> tuple[Path, BinaryIO]:
+    """Create the temporary file beside the real one, locked so that `sweep` lets it be."""
+    while True:
+        temporary = real.with_name(f".{real.name}.awssso-{os.urandom(8).hex()}.tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _PLAIN, 0o600)
+        stream = open(descriptor, "wb", buffering=0)  # noqa: PTH123, SIM115 - a descriptor, which `_replace` closes
+        _hold(descriptor)
+        # A sweep that came between the two calls has removed it: there is no name left.
+        if os.fstat(descriptor).st_nlink:
+            return temporary, stream
+        _close(stream)
+
+
+def _fill(descriptor: int, content: bytes, real: Path, old: os.stat_result | None, new_mode: int) -> None:
+    """Write all, and only then open the file to those who could read the old one."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    if sys.platform != "win32":
+        _dress(descriptor, real, old, new_mode)
+    os.fsync(descriptor)
+
+
+if sys.platform != "win32":
+
+    def _dress(descriptor: int, real: Path, old: os.stat_result | None, new_mode: int) -> None:
+        if old is None:
+            os.fchmod(descriptor, new_mode)
+            return
+        new = os.fstat(descriptor)
+        if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+        if sys.platform == "linux":
+            _copy_attributes(real, descriptor)
+
+
+if sys.platform == "linux":
+
+    def _copy_attributes(real: Path, descriptor: int) -> None:
+        """Copy ACL and extended attributes; what only the kernel may set (security.*, trusted.*) it sets itself."""
+        wanted = _attributes(real)
+        for name in _attributes(descriptor):
+            if name == _ACL and name not in wanted:
+                os.removexattr(descriptor, name)
+        for name, value in wanted.items():
+            if name == _ACL or name.startswith("user."):
+                os.setxattr(descriptor, name, value)
+
+    def _attributes(file: Path | int) -> dict[str, bytes]:
+        try:
+            return {name: os.getxattr(file, name) for name in os.listxattr(file)}
+        except OSError as error:
+            if error.errno in _NOT_HERE:
+                return {}
+            raise
+
+
+def _confirm(real: Path) -> None:
+    """Have the directory on disk, so that a rename that was reported survives a power cut."""
+    if sys.platform == "win32":
+        return
+    try:
+        descriptor = os.open(real.parent, os.O_RDONLY | os.O_DIRECTORY | _PLAIN)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        # Directories that may be written but not read, and file systems without this call, are no failure.
+        if error.errno not in (*_NOT_HERE, errno.EACCES):
+            raise AwsssoError(
+                f"{real} was replaced, but the disk did not confirm it: {_reason(error)}", hint="check that disk"
+            ) from error
+
+
+@contextlib.contextmanager
+def _told(path: Path, verb: str) -> Iterator[None]:
+    """Turn a system error into ours, which names the file and the reason. Nothing was changed when it comes."""
+    try:
+        yield
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, f"ls -ld {path}")
+        raise RefusedError(f"cannot {verb} {path}: {_reason(error)}", hint=hint) from error
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
