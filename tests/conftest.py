@@ -14,6 +14,8 @@ from awssso_helper.endpoints import is_loopback
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest_plugins = ("simulator_fixtures", "sandbox")
+
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "COVERAGE_PROCESS_START", "OPENBLAS_CORETYPE")
 
 

@@ -1,0 +1,54 @@
+# Two commands set up everything on a machine with Python and make: `make demo` and `make test`.
+# `make check` is what each commit passes first.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format clean
+
+help:
+	@echo "make demo    do the main job against a sandbox organisation, in a throw-away home"
+	@echo "make test    run the tests"
+	@echo "make check   formatting, lint, types and the laws of the house"
+	@echo "make format  format the code"
+	@echo "make clean   remove what the other targets made"
+
+demo: $(VENV)/.installed
+	$(BIN)/awssso demo --run
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-check
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Each stamp is one level of dependencies; a change of pyproject.toml installs again.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "installing awssso into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	@echo "installing awssso and its tests' dependencies into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-check: pyproject.toml | $(VENV)/bin/python
+	@echo "installing awssso and the linters into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[check]'
+	touch $@ $(VENV)/.installed $(VENV)/.installed-test

@@ -1,0 +1,214 @@
+"""The voice: the one room that prints. stdout is data, stderr is people.
+
+Rules: one line says what is wrong, a `hint:` line what to type. Whatever a server or a file supplied passes
+`safe` before it reaches a terminal. Colour is for people on a terminal only, and never the only mark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import sys
+import time
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from awssso_helper.errors import InterruptedByUserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from awssso_helper.environment import Environment
+    from awssso_helper.errors import AwsssoError
+
+_LONGEST = 128
+# Cf: bidi controls and zero-width characters; Cc: C0 and C1; Zl, Zp: line and paragraph separators.
+_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def safe(text: str) -> str:
+    """Make a stranger's text fit to show: no control, bidi, zero-width or broken character, 128 at most.
+
+    What is taken out shows as its escape, so that two different names still look different (SECURITY F1).
+    """
+    shown = "".join(
+        character if character == " " or unicodedata.category(character) not in _UNSHOWN else _escape(character)
+        for character in text[: _LONGEST + 1]
+    )
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def one_line(error: AwsssoError) -> str:
+    """Put message and hint on one line of printable ASCII, as `credential-process` must (CONTRACT)."""
+    hint = error.hint
+    advice = f"; run: {hint}" if hint.startswith("awssso ") and "," not in hint else f"; {hint}" if hint else ""
+    line = f"awssso: {error.message}{advice}"
+    return "".join(c if " " <= c <= "~" else "?" for c in line)[:300]
+
+
+def duration(seconds: float) -> str:
+    """Write a time left as people say it: `7h 58m`, `12m`, `40s`, `expired`."""
+    left = int(seconds)
+    if left <= 0:
+        return "expired"
+    days, hours, minutes = left // 86400, left % 86400 // 3600, left % 3600 // 60
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m" if minutes else f"{left}s"
+
+
+def local_time(epoch_seconds: float) -> str:
+    """Write a moment in the user's own time zone, with the date only when it is not today."""
+    moment = time.localtime(epoch_seconds)
+    today = time.localtime()[:3] == moment[:3]
+    return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", moment)
+
+
+class Terminal:
+    """stdout, stderr and the keyboard of this process."""
+
+    def __init__(self, environment: Environment, *, verbose: bool = False) -> None:
+        self._environment = environment
+        self._verbose = verbose
+
+    # Data
+
+    def data(self, text: str) -> None:
+        """Write text to stdout as it is, with a final newline."""
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+    def json(self, values: Any) -> None:
+        """Write JSON to stdout, ASCII only, so that no name in it can move a cursor."""
+        self.data(json.dumps(values, indent=2, ensure_ascii=True))
+
+    def csv(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write CSV (RFC 4180) to stdout; cells that a spreadsheet would take for a formula are quoted as text."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow([_cell(value) for value in row])
+        self.data(buffer.getvalue())
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write aligned columns to stdout; cells are made safe here."""
+        shown = [[safe(cell) for cell in row] for row in rows]
+        widths = [max(_width(row[column]) for row in [list(header), *shown]) for column in range(len(header))]
+        self.data("\n".join(_aligned(row, widths) for row in [list(header), *shown]))
+
+    def diff(self, text: str) -> None:
+        """Write a unified diff to stdout, in colour on a terminal."""
+        lines = [safe_line(line) for line in text.splitlines()]
+        if sys.stdout.isatty() and self._environment.can_color():
+            lines = [_painted(line) for line in lines]
+        if lines:
+            self.data("\n".join(lines))
+
+    # People
+
+    def tell(self, line: str = "") -> None:
+        """Say a line on stderr. The caller made foreign names in it safe."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    def detail(self, line: str) -> None:
+        """Say a line that only `-v` asks for."""
+        if self._verbose:
+            self.tell(line)
+
+    def fail(self, error: AwsssoError) -> int:
+        """Say what is wrong and what to type; gives the exit status."""
+        self.tell(f"awssso: {error.message}")
+        if error.hint:
+            self.tell(f"hint: {error.hint}")
+        return error.exit_status
+
+    def is_interactive(self) -> bool:
+        """Say whether a person can read a question and answer it here."""
+        return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def ask(self, question: str, default: str = "") -> str:
+        """Ask for one line; an empty answer means the default."""
+        self._prompt(f"{question} [{default}]: " if default else f"{question}: ")
+        return self._answer().strip() or default
+
+    def confirmed(self, question: str) -> bool:
+        """Ask a question that only a typed "y" or "yes" answers with yes."""
+        self._prompt(f"{question} [y/N]: ")
+        return self._answer().strip().casefold() in ("y", "yes")
+
+    def _prompt(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+    def _answer(self) -> str:
+        line = sys.stdin.readline()
+        if not line:
+            self.tell()
+            raise InterruptedByUserError("no answer; nothing was changed")
+        return line
+
+    @contextlib.contextmanager
+    def progress(self, title: str) -> Iterator[DiscoveryProgress]:
+        """Show how a discovery gets on; on a terminal only, and gone afterwards."""
+        if not sys.stderr.isatty():
+            yield DiscoveryProgress()
+            return
+        from rich.console import Console  # noqa: PLC0415 - 40 ms that only a person watching needs
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+
+        console = Console(stderr=True, no_color=not self._environment.can_color())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            yield DiscoveryProgress(bar, bar.add_task(title, total=None))
+
+
+class DiscoveryProgress:
+    """A bar of accounts asked of accounts found; without a bar it does nothing."""
+
+    def __init__(self, bar: Any = None, task: Any = None) -> None:
+        self._bar = bar
+        self._task = task
+
+    def accounts_found(self, count: int) -> None:
+        """Grow the bar's whole."""
+        if self._bar:
+            self._bar.update(self._task, total=count)
+
+    def account_done(self) -> None:
+        """Advance the bar by one account."""
+        if self._bar:
+            self._bar.advance(self._task)
+
+
+def safe_line(text: str) -> str:
+    """Make a whole line fit to show, of any length; tabs stay."""
+    return "".join(
+        c if c in " \t" or unicodedata.category(c) not in _UNSHOWN else _escape(c) for c in text.rstrip("\r\n")
+    )
+
+
+def _width(text: str) -> int:
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _cell(value: str) -> str:
+    shown = safe(value)
+    return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
+
+
+def _painted(line: str) -> str:
+    colour = {"+": "32", "-": "31", "@": "36"}.get(line[:1])
+    return f"\x1b[{colour}m{line}\x1b[0m" if colour else line
