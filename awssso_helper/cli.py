@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     from awssso_helper.terminal import Terminal  # noqa: PLC0415
 
     environment = Environment()
-    terminal = Terminal(environment, verbose="-v" in arguments or "--verbose" in arguments or "--debug" in arguments)
+    terminal = Terminal(environment, verbose=bool({"-v", "--verbose"} & set(arguments)), debug="--debug" in arguments)
     try:
         return _dispatched(arguments, environment, terminal)
     except AwsssoError as error:
@@ -93,7 +93,7 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> AwsssoError:
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
     words = [word for word in arguments if not word.startswith("-")]
-    known = _command_names(parser)
+    known = list(command_parsers(parser))
     if words and words[0] not in known and arguments[0] == words[0]:
         close = difflib.get_close_matches(words[0], known, n=1)
         hint = f"awssso {close[0]}" if close else "awssso --help"
@@ -101,9 +101,11 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _command_names(parser: argparse.ArgumentParser) -> list[str]:
-    actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no public way
-    return list(actions[0].choices)
+def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Give each command's own parser, by name."""
+    actions = parser._actions  # noqa: SLF001 - argparse has no public way
+    found = [each for each in actions if isinstance(each, argparse._SubParsersAction)]  # noqa: SLF001 - as above
+    return dict(found[0].choices)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -133,7 +135,7 @@ def _command(commands: Any, name: str, help_line: str, description: str) -> argp
     )
     command.set_defaults(run=_FUNCTIONS.get(name, name.replace("-", "_")))
     command.add_argument("-v", "--verbose", action="store_true", help="say more about what is done")
-    command.add_argument("--debug", action="store_true", help="say still more; secrets are never shown")
+    command.add_argument("--debug", action="store_true", help="say each call to AWS too; secrets are never shown")
     return command
 
 

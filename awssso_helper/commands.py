@@ -78,7 +78,7 @@ class Context:
     @cached_property
     def credentials(self) -> Credentials:
         """Tokens and role credentials."""
-        return Credentials.of_user(self.environment, self.settings, self.store)
+        return Credentials.of_user(self.environment, self.settings, self.store, trace=self.terminal.trace)
 
     @cached_property
     def memory(self) -> Memory:
@@ -99,7 +99,8 @@ class Context:
         endpoints = self.environment.endpoints(
             session.region, session.start_url, trusted_hosts=self.settings.trusted_endpoint_hosts
         )
-        return IdentityCenter(self.environment, endpoints, connections=connections)
+        self.terminal.detail(f"{session.name}: {endpoints.oidc} and {endpoints.portal}")
+        return IdentityCenter(self.environment, endpoints, connections=connections, trace=self.terminal.trace)
 
     @cached_property
     def sessions(self) -> list[SsoSession]:
@@ -170,10 +171,10 @@ def configure(context: Context) -> int:
         lock_dir=context.environment.lock_dir,
         deadline=Deadline(_FILE_SECONDS),
     )
+    verb = "wrote" if is_changed else "nothing to change in"
+    context.terminal.tell(f"{verb} [sso-session {session.name}] in {context.environment.shown(config_file)}")
     if default_region:
         _set_default_region(context, session.name, default_region)
-    verb = "wrote" if is_changed else "nothing to change in"
-    context.terminal.tell(f"{verb} [sso-session {session.name}] in {config_file}")
     if not is_aws_portal(session.start_url) and not is_loopback(host_of(session.start_url)):
         context.terminal.tell(
             f"note: {host_of(session.start_url)} is not an AWS host; login follows it to AWS's own portal"
@@ -227,7 +228,9 @@ def _set_default_region(context: Context, session: str, region: str) -> None:
         lock_dir=context.environment.lock_dir,
         deadline=Deadline(_FILE_SECONDS),
     )
-    context.terminal.tell(f"profiles of {session} get region = {region} (setting in {path})")
+    context.terminal.tell(
+        f"profiles of {session} get region = {region} (a setting in {context.environment.shown(path)})"
+    )
 
 
 def _option(context: Context, session: str) -> str:
@@ -248,7 +251,7 @@ class _PersonGuide:
         self._open(url, "Sign in here")
 
     def show_code(self, code: str, url: str) -> None:
-        self._context.terminal.tell(f"Your code: {code}")
+        self._context.terminal.tell(f"Your code:\n{code}")
         self._open(url, "Approve it here")
 
     def tell(self, line: str) -> None:
@@ -294,7 +297,7 @@ def _sign_in(context: Context, session: SsoSession) -> None:
         save=lambda record: context.credentials.keep(record, Deadline(_KEYRING_SECONDS)),
         port=context.options.port,
     )
-    context.credentials.begin(signed_in, Deadline(_KEYRING_SECONDS))
+    context.credentials.forget_roles(session.name, Deadline(_KEYRING_SECONDS))
     context.terminal.tell(f"{session.name}: signed in, {_until(signed_in)}")
 
 
@@ -388,7 +391,7 @@ def _session_row(facts: dict[str, Any]) -> tuple[str, ...]:
         facts["name"],
         facts["state"],
         left(facts["token_expires"]) if is_live else "-",
-        f"for {left(facts['renewable_until'])}" if is_live and facts["renewable_until"] else "no",
+        f"at most {left(facts['renewable_until'])}" if is_live and facts["renewable_until"] else "no",
         facts["start_url"],
     )
 
@@ -498,15 +501,16 @@ def _tell_sync(context: Context, founds: list[Found], plan: Plan, *, is_written:
         terminal.tell("         its last known roles stay")
     for name, reason in plan.left_out:
         terminal.tell(f"warning: no profile {safe(name)}: {reason}")
+    credentials_file = context.environment.shown(context.environment.aws_credentials_file)
     for name in plan.shadowed:
-        terminal.tell(f"warning: keys in {context.environment.aws_credentials_file} hide the profile {safe(name)}")
+        terminal.tell(f"warning: keys in {credentials_file} hide the profile {safe(name)}")
     if plan.withheld:
         terminal.tell(f"note: {len(plan.withheld)} profiles whose role is gone were kept")
     terminal.tell(_written_line(context, plan, is_written=is_written))
 
 
 def _written_line(context: Context, plan: Plan, *, is_written: bool) -> str:
-    config_file = context.environment.aws_config_file
+    config_file = context.environment.shown(context.environment.aws_config_file)
     total = plan.kept + len(plan.added) + len(plan.changed) + len(plan.renamed)
     counts = (
         ("added", len(plan.added)),

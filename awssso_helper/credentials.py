@@ -97,7 +97,14 @@ class Credentials:
         self._minimum_left = minimum_left
 
     @classmethod
-    def of_user(cls, environment: Environment, settings: Settings, store: Store) -> Credentials:
+    def of_user(
+        cls,
+        environment: Environment,
+        settings: Settings,
+        store: Store,
+        *,
+        trace: Callable[[str], None] | None = None,
+    ) -> Credentials:
         """Give the credentials of the user of this process, at the endpoints that AWS or variables name."""
 
         def service(session: SsoSession) -> IdentityCenter:
@@ -108,7 +115,7 @@ class Credentials:
             endpoints = environment.endpoints(
                 session.region, session.start_url, trusted_hosts=settings.trusted_endpoint_hosts
             )
-            return IdentityCenter(environment, endpoints)
+            return IdentityCenter(environment, endpoints, trace=trace)
 
         return cls(
             store,
@@ -134,14 +141,6 @@ class Credentials:
         with self._locked(_session_key(sign_in.session.name), deadline):
             self._put(sign_in, deadline)
 
-    def begin(self, sign_in: SignIn, deadline: Deadline) -> None:
-        """Store the sign-in of a person who just signed in.
-
-        Role credentials that are still cached may be another person's, so they go.
-        """
-        self.keep(sign_in, deadline)
-        self._forget_roles(sign_in.session.name, deadline)
-
     def end(self, session: str, deadline: Deadline) -> AwsssoError | None:
         """Forget a session here, then end it at AWS; gives the reason when AWS could not be told.
 
@@ -151,7 +150,7 @@ class Credentials:
         with self._locked(_session_key(session), deadline):
             sign_in = self.sign_in_of(session, deadline)
             self._store.delete(_session_key(session), deadline)
-        self._forget_roles(session, deadline)
+        self.forget_roles(session, deadline)
         if sign_in is None or sign_in.token is None:
             return None
         try:
@@ -315,7 +314,8 @@ class Credentials:
         half_life = (cached.expires_at - cached.fetched_at) / 2
         return cached.left() > max(_USABLE, min(self._minimum_left, half_life))
 
-    def _forget_roles(self, session: str, deadline: Deadline) -> None:
+    def forget_roles(self, session: str, deadline: Deadline) -> None:
+        """Drop the cached role credentials of a session: after a sign-in they may be another person's."""
         for word in self.expirations(session):
             self._store.delete(_role_key(Role.from_word(word)), deadline)
         self._amend_index(session, deadline, None)

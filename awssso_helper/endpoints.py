@@ -157,9 +157,19 @@ def is_aws_sign_in_url(url: str) -> bool:
     parts = split_url(url)
     if parts is None or parts.scheme != "https" or "@" in parts.netloc or parts.port not in (None, 443):
         return False
-    host = parts.hostname or ""
-    oidc_hosts = tuple(f".{suffix}" for each in PARTITIONS for suffix in (each.dns_suffix, each.dual_stack_suffix))
-    return is_aws_portal(url) or (host.startswith(("oidc.", "oidc-fips.", "device.sso.")) and host.endswith(oidc_hosts))
+    return is_aws_portal(url) or _is_oidc_host(parts.hostname or "")
+
+
+def _is_oidc_host(host: str) -> bool:
+    """Say whether a host is one of AWS's for signing in; what stands for the region must be one."""
+    for prefix in ("oidc.", "oidc-fips.", "device.sso."):
+        region, _, suffix = host.removeprefix(prefix).partition(".")
+        if host.startswith(prefix) and any(
+            partition.regions.fullmatch(region) and suffix in (partition.dns_suffix, partition.dual_stack_suffix)
+            for partition in PARTITIONS
+        ):
+            return True
+    return False
 
 
 def is_loopback(host: str) -> bool:

@@ -8,7 +8,8 @@
 | `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT` | the endpoint family |
 | `AWS_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE` | certificate authorities, the first that is set |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` | proxies; loopback hosts never use one |
-| `BROWSER`, `NO_COLOR`, `SSH_CONNECTION`, `SSH_TTY`, `WSL_DISTRO_NAME` | how to talk to the person |
+| `BROWSER`, `DISPLAY`, `WAYLAND_DISPLAY` | which browser there is |
+| `NO_COLOR`, `TERM`, `SSH_CONNECTION`, `SSH_TTY`, `SSH_CLIENT`, `WSL_DISTRO_NAME` | how to talk to the person |
 | `XDG_CONFIG_HOME`, `XDG_CACHE_HOME`, `XDG_STATE_HOME`, `XDG_DATA_HOME`, `XDG_RUNTIME_DIR` | where our own files are |
 | `AWSSSO_CONFIG` | another settings file |
 | `AWSSSO_SESSION` | the SSO session when no `-S` is given |
@@ -106,6 +107,13 @@ class Environment:
     def ledger_file(self) -> Path:
         """Every profile name that was ever handed out, with its role."""
         return self.state_dir / "profiles.json"
+
+    def shown(self, path: Path) -> str:
+        """Write a path as people know it, with `~` for the home directory."""
+        try:
+            return f"~/{path.relative_to(self.home).as_posix()}"
+        except ValueError:
+            return str(path)
 
     # Variables
 

@@ -75,9 +75,11 @@ def local_time(epoch_seconds: float) -> str:
 class Terminal:
     """stdout, stderr and the keyboard of this process."""
 
-    def __init__(self, environment: Environment, *, verbose: bool = False) -> None:
+    def __init__(self, environment: Environment, *, verbose: bool = False, debug: bool = False) -> None:
+        """Say details when `verbose`, and each call to AWS too when `debug`."""
         self._environment = environment
-        self._verbose = verbose
+        self._verbose = verbose or debug
+        self._debug = debug
 
     # Data
 
@@ -123,6 +125,11 @@ class Terminal:
         """Say a line that only `-v` asks for."""
         if self._verbose:
             self.tell(line)
+
+    def trace(self, line: str) -> None:
+        """Say a line that only `--debug` asks for. No secret is ever in one."""
+        if self._debug:
+            self.tell(f"debug: {safe_line(line)}")
 
     def fail(self, error: AwsssoError) -> int:
         """Say what is wrong and what to type; gives the exit status."""

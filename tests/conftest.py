@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("simulator_fixtures", "sandbox")
 
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "COVERAGE_PROCESS_START", "OPENBLAS_CORETYPE")
+KEPT_VARIABLES = (
+    "AWSSSO_TESTS_MAY_NOT_SKIP",
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "COVERAGE_PROCESS_START",
+    "OPENBLAS_CORETYPE",
+)
 
 
 def sealed_environment(home: Path) -> dict[str, str]:
@@ -72,3 +81,19 @@ def _guarded(connect):
 def python() -> str:
     """The interpreter that the product's processes run on."""
     return sys.executable
+
+
+# `.ci/run` installs what the tests need, so there nothing may skip but what cannot be had.
+MAY_NOT_SKIP = bool(os.environ.get("AWSSSO_TESTS_MAY_NOT_SKIP"))
+MAY_ALWAYS_SKIP = ("AWS CLI 2.13",)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.skipped and MAY_NOT_SKIP and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr)
+        if not any(allowed in reason for allowed in MAY_ALWAYS_SKIP):
+            report.outcome = "failed"
+            report.longrepr = f"skipped where nothing may skip: {reason}"
+    return report

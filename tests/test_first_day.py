@@ -94,7 +94,7 @@ def test_a_machine_where_aws_configure_sso_was_run_needs_no_configure(sandbox):
 def test_login_with_a_device_code(sandbox):
     sandbox.configure()
     said = sandbox.ok("login", "--use-device-code").stderr
-    assert "Your code: " in said
+    assert "Your code:\n" in said
     assert "signed in" in said
     assert sandbox.simulator.count("StartDeviceAuthorization") == 1
 

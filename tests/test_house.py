@@ -1,0 +1,124 @@
+"""The laws that no linter knows: what is loaded when, where secrets are revealed, whether the pages tell the truth."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from awssso_helper import cli, settings
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "awssso_helper"
+# What a cached answer may cost: none of these is loaded for one.
+HEAVY = {
+    "argparse", "boto3", "botocore", "http.client", "rich", "ssl", "textual", "urllib.request", "urllib3",
+    "awssso_helper.cli", "awssso_helper.commands", "awssso_helper.identity_center", "awssso_helper.profiles",
+    "awssso_helper.simulator", "awssso_helper.terminal", "awssso_helper.transport",
+}  # fmt: skip
+
+
+def test_secrets_are_revealed_in_few_files():
+    revealing = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if ".reveal()" in path.read_text()}
+    assert revealing == {"callback.py", "credential_process.py", "credentials.py", "identity_center.py", "login.py"}
+
+
+def test_only_the_voice_prints():
+    speaking = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if writes_to_the_terminal(path)}
+    # The robot at the browser is a program of its own.
+    assert speaking <= {"terminal.py", "simulator/person.py"}
+
+
+def writes_to_the_terminal(path: Path) -> bool:
+    calls = (ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    return any(call in {"print", "sys.stdout.write", "sys.stderr.write"} for call in calls)
+
+
+def test_a_cached_answer_loads_nothing_heavy(sandbox):
+    sandbox.configure()
+    sandbox.ok("login", "--no-sync")
+    word = "corp/210987654321/ReadOnlyAccess"
+    first = sandbox.document(word)
+    script = (
+        "import sys; from awssso_helper.credential_process import run; status = run(sys.argv[1:]);"
+        "print(*sorted(sys.modules), file=sys.stderr); sys.exit(status)"
+    )
+    answered = sandbox.program(sys.executable, "-I", "-c", script, word)
+    assert json.loads(answered.stdout) == first
+    assert HEAVY & set(answered.stderr.split()) == set()
+
+
+def test_every_function_that_a_caller_sees_says_what_it_is():
+    silent = []
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        nodes = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef))]
+        silent += [
+            f"{path.name}:{getattr(node, 'name', 'module')}"
+            for node in nodes
+            if not getattr(node, "name", "public").startswith("_") and not ast.get_docstring(node)
+        ]
+    assert silent == []
+
+
+def commands() -> list[str]:
+    return list(cli.command_parsers(cli.build_parser()))
+
+
+def test_every_command_has_help_that_can_be_read():
+    for command in commands():
+        done = subprocess.run(
+            [sys.executable, "-m", "awssso_helper", command, "--help"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "COLUMNS": "80"},
+            check=False,
+            cwd=ROOT,
+        )
+        assert done.returncode == 0
+        assert done.stderr == ""
+        assert f"usage: awssso {command}" in done.stdout
+
+
+def test_the_readme_names_only_commands_and_options_that_exist():
+    text = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"(?:`|^ *\$ |^ +)awssso ([a-z][a-z-]+)", text, re.MULTILINE))
+    assert named <= set(commands()), named - set(commands())
+    known = "".join(parser.format_help() for parser in cli.command_parsers(cli.build_parser()).values())
+    options = set(re.findall(r"awssso [^`\n|]*?(--[a-z][a-z-]+)", text))
+    assert {option for option in options if option not in known} == set()
+
+
+def test_the_readme_shows_every_command():
+    text = (ROOT / "README.md").read_text()
+    assert [command for command in commands() if f"awssso {command}" not in text] == []
+
+
+def test_the_readmes_settings_are_the_configspec():
+    text = (ROOT / "README.md").read_text()
+    shown = re.search(r"<!-- settings.*?```ini\n(.*?)```", text, re.DOTALL)
+    assert shown
+    assert shown[1] == settings.SPEC
+
+
+def test_the_readmes_transcript_has_the_demos_commands():
+    from awssso_helper import demo
+
+    text = (ROOT / "README.md").read_text()
+    transcript = text.split("<!-- demo")[1].split("<!-- /demo")[0]
+    for command, _more in demo._steps("https://d-1234567890.awsapps.com/start"):
+        assert command[1] in transcript
+
+
+def test_the_architecture_names_every_room_and_every_dependency():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = [path.name for path in PACKAGE.glob("*.py") if path.name != "__init__.py"]
+    assert [room for room in rooms if room not in text] == []
+    project = (ROOT / "pyproject.toml").read_text()
+    dependencies = re.findall(r'^  "([a-z0-9-]+)>=', project.split("dependencies = [")[1].split("]")[0], re.MULTILINE)
+    assert dependencies
+    assert [name for name in dependencies if f"| {name} |" not in text] == []
