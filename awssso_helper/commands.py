@@ -26,6 +26,7 @@ from awssso_helper.endpoints import (
 from awssso_helper.errors import LoginNeededError, UsageError
 from awssso_helper.model import Account, Deadline, Role, SignIn, SsoSession, epoch_of, utc_text
 from awssso_helper.profiles import generated
+from awssso_helper.role_cache import Index
 from awssso_helper.store import Store
 from awssso_helper.terminal import duration, local_time, safe
 
@@ -84,6 +85,11 @@ class Context:
     def memory(self) -> Memory:
         """The accounts and roles that were found last."""
         return Memory(self.environment.cache_dir, self.environment.lock_dir)
+
+    @cached_property
+    def index(self) -> Index:
+        """Which roles have credentials in the keyring, until when."""
+        return Index(self.environment.state_dir, self.environment.lock_dir)
 
     @cached_property
     def sync(self) -> Sync:
@@ -588,7 +594,7 @@ def _rows(context: Context) -> list[_Row]:
     rows: list[_Row] = []
     for session in context.chosen_sessions(default_all=True) if context.sessions else ():
         inventory = context.memory.recall(session.name)
-        expirations = context.credentials.expirations(session.name)
+        expirations = context.index.expirations(session.name)
         for entry in inventory.accounts if inventory else ():
             for name in entry.roles:
                 role = Role(session.name, entry.account.id, name)

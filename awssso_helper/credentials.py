@@ -6,10 +6,9 @@ as used up by one use, so the answer is stored before anything else happens (PRO
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from awssso_helper import files
@@ -30,9 +29,9 @@ from awssso_helper.model import (
     SignIn,
     SsoSession,
     Token,
-    epoch_of,
     utc_text,
 )
+from awssso_helper.role_cache import CachedDocument, KeyringCache, role_key, session_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from awssso_helper.environment import Environment
     from awssso_helper.identity_center import IdentityCenter
+    from awssso_helper.role_cache import RoleCache
     from awssso_helper.settings import Settings
     from awssso_helper.store import Store
 
@@ -61,40 +61,30 @@ _SESSION_IS_OVER = frozenset(
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class CachedDocument:
-    """A `credential_process` document as the store keeps it; times are epoch seconds."""
-
-    text: Secret
-    fetched_at: int
-    expires_at: int
-
-    def left(self) -> float:
-        """Seconds until these credentials expire; negative when they have."""
-        return self.expires_at - time.time()
-
-
 class Credentials:
     """The token's life and the role credentials' life, for every SSO session of one user."""
 
     def __init__(
         self,
         store: Store,
+        cache: RoleCache,
         *,
-        state_dir: Path,
         lock_dir: Path,
         service: Callable[[SsoSession], IdentityCenter],
         minimum_left: int = 20 * 60,
     ) -> None:
-        """Answer from `store`; `service` gives the endpoints of a session and is called only when AWS is asked.
+        """Take tokens from `store`, keep role credentials in `cache`; `service` is asked for only to call AWS.
 
         Credentials with less than `minimum_left` seconds are fetched anew (PROTOCOL 5.2).
         """
         self._store = store
-        self._index_dir = state_dir / "credentials"
+        self._cache = cache
         self._lock_dir = lock_dir
         self._service = service
         self._minimum_left = minimum_left
+        # Usable sign-ins as last read: one keyring read serves the thousands of calls of a discovery. Whoever
+        # holds a session's lock reads anew.
+        self._remembered: dict[str, SignIn] = {}
 
     @classmethod
     def of_user(
@@ -103,9 +93,13 @@ class Credentials:
         settings: Settings,
         store: Store,
         *,
+        cache: RoleCache | None = None,
         trace: Callable[[str], None] | None = None,
     ) -> Credentials:
-        """Give the credentials of the user of this process, at the endpoints that AWS or variables name."""
+        """Give the credentials of this process's user, at the endpoints that AWS or variables name.
+
+        Without a `cache` the store keeps role credentials too.
+        """
 
         def service(session: SsoSession) -> IdentityCenter:
             from awssso_helper.identity_center import (  # noqa: PLC0415 - 70 ms that a cached answer never needs
@@ -119,7 +113,7 @@ class Credentials:
 
         return cls(
             store,
-            state_dir=environment.state_dir,
+            cache or KeyringCache(store, state_dir=environment.state_dir, lock_dir=environment.lock_dir),
             lock_dir=environment.lock_dir,
             service=service,
             minimum_left=settings.minimum_left,
@@ -133,12 +127,21 @@ class Credentials:
         Raises:
             KeyringError: the store cannot be read. That is never "nothing".
         """
-        text = self._store.get(_session_key(session), deadline)
-        return None if text is None else _sign_in(text)
+        text = self._store.get(session_key(session), deadline)
+        sign_in = None if text is None else _sign_in(text)
+        self._remembered.pop(session, None)
+        if sign_in is not None and sign_in.token is not None and not sign_in.rejected:
+            self._remembered[session] = sign_in
+        return sign_in
+
+    def forget_session(self, session: str) -> None:
+        """Drop what this process remembers of a session: another process signed it in or out."""
+        self._remembered.pop(session, None)
+        self._cache.forget(session, Deadline(_STORE_RESERVE))
 
     def keep(self, sign_in: SignIn, deadline: Deadline) -> None:
         """Store a sign-in, under the session's lock and read back."""
-        with self._locked(_session_key(sign_in.session.name), deadline):
+        with self._locked(session_key(sign_in.session.name), deadline):
             self._put(sign_in, deadline)
 
     def end(self, session: str, deadline: Deadline) -> AwsssoError | None:
@@ -147,10 +150,10 @@ class Credentials:
         Raises:
             KeyringError: it could not be removed from the store.
         """
-        with self._locked(_session_key(session), deadline):
+        with self._locked(session_key(session), deadline):
             sign_in = self.sign_in_of(session, deadline)
-            self._store.delete(_session_key(session), deadline)
-        self.forget_roles(session, deadline)
+            self._store.delete(session_key(session), deadline)
+        self._cache.forget(session, deadline)
         if sign_in is None or sign_in.token is None:
             return None
         try:
@@ -194,14 +197,14 @@ class Credentials:
         Raises:
             LoginNeededError: nobody signed in, or the session is over. Known without a call once it was seen.
         """
-        token = self._token_of(session, deadline)
+        token = _token_of(self._remembered.get(session) or self._usable_sign_in(session, deadline))
         if _is_good(token) and token.access_token != refused:
             return token
         if token.refresh_token is None and refused is None:
             raise _login_needed(session, "has expired")
-        with self._locked(_session_key(session), deadline):
+        with self._locked(session_key(session), deadline):
             sign_in = self._usable_sign_in(session, deadline)
-            token = self._token_of(session, deadline, sign_in)
+            token = _token_of(sign_in)
             if _is_good(token) and token.access_token != refused:
                 return token
             return self._refreshed(sign_in, token, deadline, refused=refused)
@@ -223,22 +226,16 @@ class Credentials:
         self._put(replace(sign_in, token=renewed), Deadline(max(_STORE_RESERVE, deadline.remaining())))
         return renewed
 
-    def _token_of(self, session: str, deadline: Deadline, sign_in: SignIn | None = None) -> Token:
-        token = (sign_in or self._usable_sign_in(session, deadline)).token
-        if token is None:
-            raise _login_needed(session, "is not signed in")
-        return token
-
     def _usable_sign_in(self, session: str, deadline: Deadline) -> SignIn:
         sign_in = self.sign_in_of(session, deadline)
-        if sign_in is None:
+        if sign_in is None or sign_in.token is None:
             raise _login_needed(session, "is not signed in")
         if sign_in.rejected:
             raise _login_needed(session, "has ended")
         return sign_in
 
     def _mark_rejected(self, session: str, token: Token, deadline: Deadline) -> None:
-        with self._locked(_session_key(session), deadline):
+        with self._locked(session_key(session), deadline):
             sign_in = self.sign_in_of(session, deadline)
             if sign_in is not None and sign_in.token == token:
                 self._put(replace(sign_in, rejected=True), deadline)
@@ -254,8 +251,8 @@ class Credentials:
         Raises:
             LoginNeededError, AccessDeniedError, NetworkError, ServiceError, KeyringError, BusyError.
         """
-        cached = self.cached(role, deadline)
-        if cached is not None and self._is_fresh(cached):
+        cached = self._cache.get(role, deadline)
+        if cached is not None and self.is_fresh(cached):
             return cached.text
         usable = cached.text if cached is not None and cached.left() >= _USABLE else None
         if usable is not None and standby is not None:
@@ -267,93 +264,53 @@ class Credentials:
                 raise
             return usable
 
-    def cached(self, role: Role, deadline: Deadline) -> CachedDocument | None:
-        """Give the document in the store, fresh or not, or None; what cannot be read is None."""
-        text = self._store.get(_role_key(role), deadline)
-        return None if text is None else _cached_document(text, role)
-
-    def expirations(self, session: str) -> dict[str, int]:
-        """Give when the cached credentials of each role expire: `Role.word` to epoch seconds. Needs no keyring."""
-        raw = files.read(self._index_file(session))
-        try:
-            index = json.loads(raw or b"{}")
-        except ValueError:
-            return {}
-        return {word: end for word, end in index.items() if isinstance(end, int)} if isinstance(index, dict) else {}
-
     def _single_flight(self, role: Role, deadline: Deadline) -> Secret:
-        with self._locked(_role_key(role), deadline):
-            cached = self.cached(role, deadline)
-            if cached is not None and self._is_fresh(cached):
+        with self._locked(role_key(role), deadline):
+            cached = self._cache.get(role, deadline)
+            if cached is not None and self.is_fresh(cached):
                 return cached.text
             return self._fetched(role, deadline)
 
     def _fetched(self, role: Role, deadline: Deadline) -> Secret:
-        session = self._usable_sign_in(role.session, deadline).session
-        service = self._service(session)
+        sign_in = self._remembered.get(role.session) or self._usable_sign_in(role.session, deadline)
+        service = self._service(sign_in.session)
         given = self.with_token(role.session, lambda token: service.role_credentials(token, role, deadline), deadline)
         if given.expires_at - time.time() < _USABLE:
             raise RefusedError(
                 "the credentials that AWS just gave look expired: this machine's clock is ahead",
                 hint="set the clock, for example: sudo timedatectl set-ntp true",
             )
-        text = _document(given)
+        document = CachedDocument(_document(given), int(time.time()), given.expires_at)
         try:
-            self._remember(role, text, given.expires_at, deadline)
+            self._cache.put(role, document, deadline)
         except KeyringError:
             # The caller has what it asked for; only the next call is slower for it.
-            return text
-        return text
+            return document.text
+        return document.text
 
-    def _remember(self, role: Role, text: Secret, expires_at: int, deadline: Deadline) -> None:
-        # The index first: whatever is in the store is then known to `end`.
-        self._amend_index(role.session, deadline, {role.word(): expires_at})
-        self._store.put(_role_key(role), f"{int(time.time())} {text.reveal()}", deadline)
-
-    def _is_fresh(self, cached: CachedDocument) -> bool:
+    def is_fresh(self, cached: CachedDocument) -> bool:
+        """Say whether a cached document is good enough to be given without asking AWS."""
         half_life = (cached.expires_at - cached.fetched_at) / 2
         return cached.left() > max(_USABLE, min(self._minimum_left, half_life))
 
     def forget_roles(self, session: str, deadline: Deadline) -> None:
         """Drop the cached role credentials of a session: after a sign-in they may be another person's."""
-        for word in self.expirations(session):
-            self._store.delete(_role_key(Role.from_word(word)), deadline)
-        self._amend_index(session, deadline, None)
+        self._cache.forget(session, deadline)
 
     # Files
 
     def _locked(self, key: str, deadline: Deadline) -> Any:
         return files.locked(self._lock_dir / f"{key}.lock", deadline)
 
-    def _index_file(self, session: str) -> Path:
-        return self._index_dir / f"{_session_key(session)}.json"
-
-    def _amend_index(self, session: str, deadline: Deadline, additions: dict[str, int] | None) -> None:
-        """Add roles to the index of a session; None empties it. What expired leaves it on the way."""
-
-        def change(_before: bytes) -> bytes:
-            known = {} if additions is None else self.expirations(session)
-            kept = {word: end for word, end in known.items() if end > time.time()}
-            return json.dumps({**kept, **(additions or {})}, sort_keys=True).encode()
-
-        files.private_dir(self._index_dir)
-        files.amend(self._index_file(session), change, lock_dir=self._lock_dir, deadline=deadline)
-
     def _put(self, sign_in: SignIn, deadline: Deadline) -> None:
-        self._store.put(_session_key(sign_in.session.name), _sign_in_text(sign_in), deadline)
+        self._remembered.pop(sign_in.session.name, None)
+        self._store.put(session_key(sign_in.session.name), _sign_in_text(sign_in), deadline)
 
 
-def _session_key(session: str) -> str:
-    return f"session-{_digest(session)}"
-
-
-def _role_key(role: Role) -> str:
-    return f"role-{_digest(role.word())}"
-
-
-def _digest(text: str) -> str:
-    """Keep names out of keyring attributes and file names, where strangers' names do not belong (SECURITY D8)."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _token_of(sign_in: SignIn) -> Token:
+    if sign_in.token is None:
+        raise _login_needed(sign_in.session.name, "is not signed in")
+    return sign_in.token
 
 
 def _is_good(token: Token) -> bool:
@@ -385,17 +342,6 @@ def _document(given: RoleCredentials) -> Secret:
             }
         )
     )
-
-
-def _cached_document(text: str, role: Role) -> CachedDocument | None:
-    fetched_at, _, document = text.partition(" ")
-    try:
-        values = json.loads(document)
-        if values["Version"] != 1 or values["AccountId"] != role.account_id:
-            return None
-        return CachedDocument(Secret(document), int(fetched_at), epoch_of(values["Expiration"]))
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _sign_in_text(sign_in: SignIn) -> str:
