@@ -33,7 +33,7 @@ service, 6 refused and nothing changed, 130 interrupted.
 """
 
 # Where a command cannot name its function: the room or the built-in of that name is there already.
-_FUNCTIONS = {"login": "sign_in", "list": "listing"}
+_FUNCTIONS = {"agent": "resident", "login": "sign_in", "list": "listing"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,8 +70,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _dispatched(arguments: Sequence[str], environment: Any, terminal: Any) -> int:
     options = _parsed(arguments)
-    from awssso_helper import commands  # noqa: PLC0415 - `--help` and mistakes need none of it
+    from awssso_helper import commands, launcher  # noqa: PLC0415 - `--help` and mistakes need none of it
 
+    launcher.repair(environment)
     chosen: Callable[[commands.Context], int] = getattr(commands, options.run)
     with commands.Context(environment, terminal, options) as context:
         return chosen(context)
@@ -120,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"awssso {__version__}")
     parser.set_defaults(run="help_shown", parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for add in (_configure, _login, _logout, _status, _sync, _list, _credential_process, _demo):
+    for add in (_configure, _login, _logout, _status, _sync, _list, _credential_process, _agent, _demo):
         add(commands)
     return parser
 
@@ -268,6 +269,20 @@ prints nothing on stdout, one line on stderr, and exits with the status that say
     )
     command.add_argument("role", nargs="?", metavar="SESSION/ACCOUNT/ROLE", help="the role, as in the profile")
     command.add_argument("-p", "--profile", metavar="NAME", help="a generated profile instead")
+
+
+def _agent(commands: Any) -> None:
+    command = _command(
+        commands,
+        "agent",
+        "start, stop or show the agent",
+        """\
+The agent holds role credentials in memory and keeps them fresh, so that a profile answers at once. `login` and the
+first call of an SDK start it; it ends by itself. `agent = off` in the settings does without it.
+""",
+    )
+    command.add_argument("action", choices=("start", "stop", "status", "serve"), metavar="start | stop | status")
+    _json_option(command)
 
 
 def _demo(commands: Any) -> None:

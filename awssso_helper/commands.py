@@ -6,13 +6,14 @@ Each takes the `Context` of this run and gives the exit status. Errors pass thro
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from awssso_helper import aws_config, files, login, settings
+from awssso_helper import agent_client, aws_config, files, login, settings
 from awssso_helper.credentials import Credentials
 from awssso_helper.discovery import Memory
 from awssso_helper.endpoints import (
@@ -23,8 +24,8 @@ from awssso_helper.endpoints import (
     partition_of,
     region_of_start_url,
 )
-from awssso_helper.errors import LoginNeededError, UsageError
-from awssso_helper.model import Account, Deadline, Role, SignIn, SsoSession, epoch_of, utc_text
+from awssso_helper.errors import AwsssoError, LoginNeededError, UsageError
+from awssso_helper.model import Account, Deadline, Role, SignIn, SsoSession, epoch_of, quoted_word, utc_text
 from awssso_helper.profiles import generated
 from awssso_helper.role_cache import Index
 from awssso_helper.store import Store
@@ -304,6 +305,9 @@ def _sign_in(context: Context, session: SsoSession) -> None:
         port=context.options.port,
     )
     context.credentials.forget_roles(session.name, Deadline(_KEYRING_SECONDS))
+    _tell_agent_to_forget(context, session.name)
+    if agent_client.is_wanted(context.settings):
+        agent_client.start(context.environment)
     context.terminal.tell(f"{session.name}: signed in, {_until(signed_in)}")
 
 
@@ -334,11 +338,66 @@ def logout(context: Context) -> int:
     names = [name] if name else [session.name for session in context.chosen_sessions()]
     for each in names:
         untold = context.credentials.end(each, Deadline(_KEYRING_SECONDS))
+        _tell_agent_to_forget(context, each)
         context.terminal.tell(f"{safe(each)}: signed out, its secrets are removed from {context.store.backend_name()}")
         if untold is not None:
             context.terminal.tell(f"note: AWS could not be told ({untold.message}); its session ends by itself")
     context.terminal.tell("Role credentials that running programs hold stay valid until they expire.")
     return 0
+
+
+# agent
+
+
+def resident(context: Context) -> int:
+    """Start, stop or show the agent; `serve` is what `start` runs."""
+    environment, terminal = context.environment, context.terminal
+    action = context.options.action
+    if action == "serve":
+        from awssso_helper import agent  # noqa: PLC0415 - only the agent itself needs it
+
+        return agent.run(environment, context.settings)
+    if not agent_client.is_wanted(context.settings):
+        terminal.tell("there is no agent: the settings say agent = off, or this system has no unix sockets")
+        return 0 if action == "stop" else 1
+    if action == "start" and not agent_client.start(environment):
+        raise AwsssoError("the agent did not start", hint="awssso agent serve shows why")
+    if action == "stop":
+        was_running = agent_client.asked(environment, "stop") is not None
+        terminal.tell("the agent is stopped; what it held is gone" if was_running else "no agent is running")
+        return 0
+    return _agent_shown(context)
+
+
+def _agent_shown(context: Context) -> int:
+    facts = _agent_facts(context)
+    if context.options.json:
+        context.terminal.json(facts)
+    elif not facts["running"]:
+        context.terminal.tell("no agent is running\nhint: awssso agent start")
+    else:
+        context.terminal.tell(_agent_line(facts))
+        if facts["roles"]:
+            rows = [(each["role"], duration(epoch_of(each["expires"]) - time.time())) for each in facts["roles"]]
+            context.terminal.table(("ROLE", "LEFT"), rows)
+    return 0 if facts["running"] else 1
+
+
+def _agent_facts(context: Context) -> dict[str, Any]:
+    answer = agent_client.asked(context.environment, "status") if agent_client.is_wanted(context.settings) else None
+    if answer is None or answer[:1] != b"0":
+        return {"running": False, "roles": []}
+    return {"running": True, **json.loads(answer[1:])}
+
+
+def _agent_line(facts: dict[str, Any]) -> str:
+    since = local_time(epoch_of(facts["started"]))
+    return f"agent: pid {facts['pid']}, since {since}, keyring {facts['keyring']}, holds {len(facts['roles'])} roles"
+
+
+def _tell_agent_to_forget(context: Context, session: str) -> None:
+    if agent_client.is_wanted(context.settings):
+        agent_client.asked(context.environment, "forget", quoted_word(session))
 
 
 # status
@@ -350,11 +409,14 @@ def status(context: Context) -> int:
     deadline = Deadline(_KEYRING_SECONDS)
     facts = [_session_facts(each, context.credentials.sign_in_of(each.name, deadline)) for each in sessions]
     if context.options.json:
-        context.terminal.json({"sessions": facts, "keyring": context.store.backend_name()})
+        keyring = context.store.backend_name()
+        context.terminal.json({"sessions": facts, "keyring": keyring, "agent": _agent_facts(context)})
     else:
         header = ("SESSION", "STATE", "TOKEN", "RENEWABLE", "START URL")
         context.terminal.table(header, [_session_row(each) for each in facts])
         context.terminal.detail(f"keyring: {context.store.backend_name()}")
+        agent = _agent_facts(context)
+        context.terminal.tell(_agent_line(agent) if agent["running"] else "no agent is running")
     needy = [each["name"] for each in facts if not each["usable"]]
     if needy and not context.options.json:
         context.terminal.tell(f"hint: awssso login{_option(context, needy[0])}")
@@ -591,10 +653,11 @@ def _rows(context: Context) -> list[_Row]:
     profiles = {
         each.role: each.name for each in generated(files.read(config_file) or b"", config_name=str(config_file))
     }
+    held = {each["role"]: epoch_of(each["expires"]) for each in _agent_facts(context)["roles"]}
     rows: list[_Row] = []
     for session in context.chosen_sessions(default_all=True) if context.sessions else ():
         inventory = context.memory.recall(session.name)
-        expirations = context.index.expirations(session.name)
+        expirations = context.index.expirations(session.name) | held
         for entry in inventory.accounts if inventory else ():
             for name in entry.roles:
                 role = Role(session.name, entry.account.id, name)

@@ -36,6 +36,10 @@ def run(arguments: Sequence[str]) -> int:
         outcome = _outcome(arguments, began)
     except AwsssoError as error:
         outcome.error = error
+    if outcome.status:
+        # The agent's own line of error.
+        _write(2, f"{outcome.line}\n".encode("ascii"))
+        return outcome.status
     document = outcome.document or (None if outcome.error else outcome.standby)
     if document is None:
         return _fail(outcome.error or NetworkError("no answer in time", hint="awssso status"))
@@ -53,13 +57,16 @@ class _Outcome:
         self.document: Secret | None = None
         self.standby: Secret | None = None
         self.error: AwsssoError | None = None
+        self.line = ""
+        self.status = 0
 
     def hold(self, document: Secret) -> None:
         self.standby = document
 
 
 def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
-    from awssso_helper import settings as own_settings  # noqa: PLC0415 - after the standard files are open
+    from awssso_helper import agent_client  # noqa: PLC0415 - after the standard files are open
+    from awssso_helper import settings as own_settings  # noqa: PLC0415
     from awssso_helper.environment import Environment  # noqa: PLC0415
 
     environment = Environment()
@@ -71,6 +78,8 @@ def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
     def work() -> None:
         try:
             role = _role(arguments, environment)
+            if agent_client.is_wanted(settings) and _is_answered_by_agent(role, environment, outcome):
+                return
             outcome.document = _credentials(environment, settings).document(role, deadline, standby=outcome.hold)
         except AwsssoError as error:
             outcome.error = error
@@ -81,6 +90,23 @@ def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
     worker.start()
     worker.join(seconds)
     return outcome
+
+
+def _is_answered_by_agent(role: Role, environment: Environment, outcome: _Outcome) -> bool:
+    """Ask the agent, started first where there is none. False: go on without one."""
+    from awssso_helper import agent_client  # noqa: PLC0415
+
+    answer = agent_client.asked(environment, "get", role.word())
+    if answer is None and agent_client.start(environment):
+        answer = agent_client.asked(environment, "get", role.word())
+    if answer is None:
+        return False
+    status, text = answer[0] - ord("0"), answer[1:].decode("ascii").rstrip("\n")
+    if status == 0:
+        outcome.document = Secret(text)
+    else:
+        outcome.line, outcome.status = text, status
+    return True
 
 
 def _credentials(environment: Environment, settings: Settings) -> Credentials:

@@ -6,6 +6,7 @@ as used up by one use, so the answer is stored before anything else happens (PRO
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from dataclasses import replace
@@ -45,10 +46,14 @@ if TYPE_CHECKING:
 
 # An access token with less left than this is refreshed first; a call that starts now may take that long.
 _TOKEN_MARGIN = 60
+# Ahead of time it is refreshed with this much left.
+_TOKEN_AHEAD = 600
 # The least that an answer must be good for to be worth giving (SECURITY C9).
 _USABLE = 60
 # What a refresh leaves of the deadline, so that its answer can still be stored.
 _STORE_RESERVE = 1.0
+# Idle connections that are kept for the next call.
+_CONNECTIONS = 8
 _SESSION_IS_OVER = frozenset(
     {
         "InvalidGrantException",
@@ -101,6 +106,8 @@ class Credentials:
         Without a `cache` the store keeps role credentials too.
         """
 
+        # One for each session, so that calls share its connections.
+        @functools.cache
         def service(session: SsoSession) -> IdentityCenter:
             from awssso_helper.identity_center import (  # noqa: PLC0415 - 70 ms that a cached answer never needs
                 IdentityCenter,
@@ -109,7 +116,7 @@ class Credentials:
             endpoints = environment.endpoints(
                 session.region, session.start_url, trusted_hosts=settings.trusted_endpoint_hosts
             )
-            return IdentityCenter(environment, endpoints, trace=trace)
+            return IdentityCenter(environment, endpoints, connections=_CONNECTIONS, trace=trace)
 
         return cls(
             store,
@@ -189,8 +196,10 @@ class Credentials:
             self._mark_rejected(session, token, deadline)
             raise _login_needed(session, "is not accepted by AWS any more") from error
 
-    def access_token(self, session: str, deadline: Deadline, *, refused: Secret | None = None) -> Token:
-        """Give an access token that is good for a minute or more, refreshed at most once across all processes.
+    def access_token(
+        self, session: str, deadline: Deadline, *, refused: Secret | None = None, margin: float = _TOKEN_MARGIN
+    ) -> Token:
+        """Give an access token that is good for `margin` seconds, refreshed at most once across all processes.
 
         `refused` is a token that AWS just answered with 401: it is not given again.
 
@@ -198,14 +207,14 @@ class Credentials:
             LoginNeededError: nobody signed in, or the session is over. Known without a call once it was seen.
         """
         token = _token_of(self._remembered.get(session) or self._usable_sign_in(session, deadline))
-        if _is_good(token) and token.access_token != refused:
+        if _is_good(token, margin) and token.access_token != refused:
             return token
         if token.refresh_token is None and refused is None:
             raise _login_needed(session, "has expired")
         with self._locked(session_key(session), deadline):
             sign_in = self._usable_sign_in(session, deadline)
             token = _token_of(sign_in)
-            if _is_good(token) and token.access_token != refused:
+            if _is_good(token, margin) and token.access_token != refused:
                 return token
             return self._refreshed(sign_in, token, deadline, refused=refused)
 
@@ -264,6 +273,16 @@ class Credentials:
                 raise
             return usable
 
+    def renew(self, role: Role, deadline: Deadline) -> None:
+        """Fetch credentials that are still good anew, ahead of time, and the access token when it ends soon.
+
+        Raises:
+            AwsssoError: as for `document`; what is cached stays.
+        """
+        with self._locked(role_key(role), deadline):
+            self.access_token(role.session, deadline, margin=_TOKEN_AHEAD)
+            self._fetched(role, deadline)
+
     def _single_flight(self, role: Role, deadline: Deadline) -> Secret:
         with self._locked(role_key(role), deadline):
             cached = self._cache.get(role, deadline)
@@ -313,8 +332,8 @@ def _token_of(sign_in: SignIn) -> Token:
     return sign_in.token
 
 
-def _is_good(token: Token) -> bool:
-    return token.expires_at - time.time() >= _TOKEN_MARGIN
+def _is_good(token: Token, margin: float = _TOKEN_MARGIN) -> bool:
+    return token.expires_at - time.time() >= margin
 
 
 def _ends_the_session(error: AwsssoError) -> bool:

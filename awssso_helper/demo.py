@@ -17,6 +17,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from awssso_helper import agent_client
+from awssso_helper.environment import Environment
 from awssso_helper.errors import AwsssoError
 from awssso_helper.simulator import Simulator
 
@@ -173,7 +175,11 @@ def _sandbox(*, approves_by_itself: bool | None = None) -> Iterator[_Sandbox]:
     if approves_by_itself is None:
         approves_by_itself = not _has_browser()
     with tempfile.TemporaryDirectory(prefix="awssso-demo-") as directory, _started(0) as simulator:
-        yield _Sandbox(Path(directory), simulator, approves_by_itself=approves_by_itself)
+        sandbox = _Sandbox(Path(directory), simulator, approves_by_itself=approves_by_itself)
+        try:
+            yield sandbox
+        finally:
+            agent_client.asked(Environment(sandbox.variables), "stop")
 
 
 def _has_browser() -> bool:

@@ -108,6 +108,11 @@ class Environment:
         """Every profile name that was ever handed out, with its role."""
         return self.state_dir / "profiles.json"
 
+    @property
+    def audit_file(self) -> Path:
+        """Who asked the agent for what, one JSON object a line; only where settings ask for it."""
+        return self.state_dir / "audit.jsonl"
+
     def shown(self, path: Path) -> str:
         """Write a path as people know it, with `~` for the home directory."""
         try:

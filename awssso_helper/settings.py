@@ -30,6 +30,13 @@ minimum_left_minutes = integer(min=1, max=60, default=20)
 # Seconds in which credential-process answers, with credentials or with the error. The Rust SDK gives up at 5.
 deadline_seconds = float(min=0.5, max=55, default=4.5)
 
+# The agent holds role credentials in memory and keeps them fresh; "off": each call does all by itself, with the
+# keyring as its cache. It ends after this many hours in which nobody asked. Its audit trail is a file that says which
+# process asked for which role, when.
+agent = boolean(default=True)
+agent_idle_hours = float(min=0.1, max=168, default=8)
+agent_audit = boolean(default=False)
+
 # Hosts, beside loopback, that AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC may name: tokens are sent there.
 trusted_endpoint_hosts = string_list(default=list())
 
@@ -92,6 +99,9 @@ class Settings:
     keyring: str = ""
     minimum_left: int = 20 * 60
     deadline: float = 4.5
+    agent: bool = True
+    agent_idle: float = 8 * 3600.0
+    agent_audit: bool = False
     trusted_endpoint_hosts: tuple[str, ...] = ()
     browser: str = ""
     launcher: str = ""
@@ -105,12 +115,10 @@ def load(path: Path) -> Settings:
         UsageError: it cannot be read, or a value is wrong; the message names file and line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = _lines(path)
     except FileNotFoundError:
         # ConfigObj costs credential-process 8 ms, which a user without a settings file need not pay.
         return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the settings in {path}: {error}", hint=f"repair or remove {path}") from error
     return _settings(_validated(path, lines))
 
 
@@ -121,7 +129,7 @@ def change(path: Path, keys: tuple[str, ...], value: str) -> bytes:
     """
     from configobj import ConfigObj  # noqa: PLC0415 - see `load`
 
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = _lines(path) if path.exists() else []
     _validated(path, lines)
     config = ConfigObj(lines, interpolation=False)
     section = config
@@ -129,6 +137,21 @@ def change(path: Path, keys: tuple[str, ...], value: str) -> bytes:
         section = section.setdefault(key, {})
     section[keys[-1]] = value
     return ("\n".join([*config.write(), ""])).encode()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the settings in {path}: {error.strerror}", hint=f"repair or remove {path}"
+        ) from error
+    try:
+        return raw.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise _wrong(path, raw.count(b"\n", 0, error.start) + 1, "this is not UTF-8") from error
 
 
 def _validated(path: Path, lines: list[str]) -> Any:
@@ -144,7 +167,9 @@ def _validated(path: Path, lines: list[str]) -> Any:
             list_values=True,
         )
     except ConfigObjError as error:
-        raise _wrong(path, getattr(error, "line_number", 0) or 0, _first_line(error)) from error
+        # Of several errors ConfigObj makes one without a line; the first of them has it.
+        first = (getattr(error, "errors", None) or [error])[0]
+        raise _wrong(path, getattr(first, "line_number", 0) or 0, _first_line(first)) from error
     outcome = config.validate(Validator(), preserve_errors=True)
     for sections, key, problem in flatten_errors(config, outcome):
         number = _line_of(lines, sections, key)
@@ -185,6 +210,9 @@ def _settings(config: Any) -> Settings:
         keyring=config["keyring"],
         minimum_left=config["minimum_left_minutes"] * 60,
         deadline=config["deadline_seconds"],
+        agent=config["agent"],
+        agent_idle=config["agent_idle_hours"] * 3600,
+        agent_audit=config["agent_audit"],
         trusted_endpoint_hosts=tuple(host.lower() for host in config["trusted_endpoint_hosts"]),
         browser=config["browser"],
         launcher=config["launcher"],

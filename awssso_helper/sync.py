@@ -6,15 +6,10 @@ holds at the moment of writing, so an edit made while a person read the question
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awssso_helper import aws_config, discovery, files, profiles
-from awssso_helper.errors import RefusedError
+from awssso_helper import aws_config, discovery, files, launcher, profiles
 from awssso_helper.model import Deadline
 
 if TYPE_CHECKING:
@@ -119,40 +114,10 @@ class Sync:
             files.read(environment.aws_credentials_file) or b"",
             [found.discovery.inventory for found in founds],
             rules=self._settings.profiles,
-            launcher=aws_config.launcher_line(launcher(self._settings)),
+            launcher=aws_config.launcher_line(launcher.program(environment, self._settings)),
             ledger=profiles.Ledger.from_json(files.read(environment.ledger_file) or b""),
             prune=consent.prune,
             rename=consent.rename,
             config_name=str(environment.aws_config_file),
             credentials_name=str(environment.aws_credentials_file),
         )
-
-
-def launcher(settings: Settings) -> str:
-    """Give the absolute path by which profiles call this program.
-
-    The path is the one that this command was started by, its symbolic links kept: `~/.local/bin/awssso` outlives an
-    upgrade of what it points to (PAINS 34).
-
-    Raises:
-        RefusedError: no such path can be found.
-    """
-    for candidate in (settings.launcher, _started_by(), _beside_python(), shutil.which("awssso")):
-        if candidate and Path(candidate).is_absolute() and os.access(candidate, os.X_OK):
-            return candidate
-    raise RefusedError(
-        "cannot find the path of awssso for the profiles",
-        hint="set launcher in the settings to the absolute path of awssso",
-    )
-
-
-def _started_by() -> str | None:
-    name = Path(sys.argv[0]).name
-    if name.lower() not in ("awssso", "awssso.exe", "awssso-script.py"):
-        return None
-    found = sys.argv[0] if os.sep in sys.argv[0] else shutil.which(name)
-    return str(Path(found).absolute()) if found else None
-
-
-def _beside_python() -> str:
-    return str(Path(sys.executable).parent / ("awssso.exe" if sys.platform == "win32" else "awssso"))

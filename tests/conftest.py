@@ -14,7 +14,7 @@ from awssso_helper.endpoints import is_loopback
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ("simulator_fixtures", "sandbox")
+pytest_plugins = ("simulator_fixtures", "secret_service", "sandbox")
 
 KEPT_VARIABLES = (
     "AWSSSO_TESTS_MAY_NOT_SKIP",

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import sealed_environment
 
+from awssso_helper import agent_client
+from awssso_helper.environment import Environment
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,7 +38,7 @@ class Sandbox:
         self.home = home
         self.simulator = simulator
         self.said: list[str] = []
-        self.keyring_files = home / ".local" / "share" / "awssso"
+        self.keyring_files = home / ".local" / "share" / "awssso" / "secrets"
         self.config = home / ".aws" / "config"
         self.variables = {
             **sealed_environment(home),
@@ -123,6 +126,9 @@ class Sandbox:
         assert done.stderr == ""
         return json.loads(done.stdout)
 
+    def stop_agent(self) -> None:
+        agent_client.asked(Environment(self.variables), "stop")
+
     def leaks(self) -> list[str]:
         """Where a secret that the simulator ever handed out shows: in a file outside the keyring, or in words."""
         secrets = [secret for secret in self.simulator.organization.issued_secrets() if len(secret) > 8]
@@ -147,6 +153,7 @@ def sandbox(home: Path, simulator: Simulator) -> Iterator[Sandbox]:
     """A user with a plain-file keyring; whatever the test did, no secret may be anywhere else."""
     user = Sandbox(home, simulator)
     yield user
+    user.stop_agent()
     assert user.leaks() == []
 
 
@@ -156,4 +163,5 @@ def desktop(home: Path, simulator: Simulator, secret_service) -> Iterator[Sandbo
     user = Sandbox(home, simulator)
     user.use_secret_service(secret_service.variables)
     yield user
+    user.stop_agent()
     assert user.leaks() == []

@@ -1,4 +1,7 @@
-"""What the SDKs call, as they call it: a process, its stdout, its stderr, its exit status."""
+"""What the SDKs call, as they call it: a process, its stdout, its stderr, its exit status.
+
+Here without an agent, where each process does all by itself; `test_agent` has the other way.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ needs_faketime = pytest.mark.skipif(shutil.which("faketime") is None, reason="fa
 
 @pytest.fixture
 def signed_in(sandbox):
+    sandbox.settings("keyring = plaintext-file", "agent = off")
     sandbox.configure()
     sandbox.ok("login", "--no-sync")
     sandbox.simulator.clear_log()
@@ -29,6 +33,7 @@ def signed_in(sandbox):
 @pytest.fixture
 def with_expired_token(sandbox):
     """Signed in, with an access token that must be refreshed before anything else."""
+    sandbox.settings("keyring = plaintext-file", "agent = off")
     sandbox.configure()
     sandbox.simulator.organization.access_token_life = 0
     sandbox.ok("login", "--no-sync")
@@ -114,7 +119,7 @@ def test_an_expired_answer_is_never_given(signed_in):
 
 
 def test_the_deadline_holds_against_a_service_that_never_answers(signed_in):
-    signed_in.settings("keyring = plaintext-file", "deadline_seconds = 2")
+    signed_in.settings("keyring = plaintext-file", "agent = off", "deadline_seconds = 2")
     signed_in.simulator.misbehave("GetRoleCredentials", times=math.inf, delay=50)
     done = signed_in.run("credential-process", READER)
     assert (done.returncode, done.stdout) == (5, "")
@@ -226,6 +231,7 @@ def test_a_killed_leader_leaves_no_lock(with_expired_token):
 
 
 def test_forty_at_once_with_a_real_keyring_are_one_refresh(desktop):
+    desktop.settings("agent = off")
     desktop.configure()
     desktop.simulator.organization.access_token_life = 0
     desktop.ok("login", "--no-sync")
@@ -241,6 +247,7 @@ def test_forty_at_once_with_a_real_keyring_are_one_refresh(desktop):
 
 
 def test_a_locked_keyring_is_said_at_once_and_asks_nobody(desktop, secret_service):
+    desktop.settings("agent = off")
     desktop.configure()
     desktop.ok("login", "--no-sync")
     secret_service.lock()
@@ -250,6 +257,7 @@ def test_a_locked_keyring_is_said_at_once_and_asks_nobody(desktop, secret_servic
 
 
 def test_a_hung_keyring_is_an_error_and_no_hang(desktop, secret_service):
+    desktop.settings("agent = off")
     desktop.configure()
     desktop.ok("login", "--no-sync")
     secret_service.stop()

@@ -24,7 +24,15 @@ HEAVY = {
 
 def test_secrets_are_revealed_in_few_files():
     revealing = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if ".reveal()" in path.read_text()}
-    assert revealing == {"callback.py", "credential_process.py", "credentials.py", "identity_center.py", "login.py"}
+    assert revealing == {
+        "agent.py",
+        "callback.py",
+        "credential_process.py",
+        "credentials.py",
+        "identity_center.py",
+        "login.py",
+        "role_cache.py",
+    }
 
 
 def test_only_the_voice_prints():
@@ -39,6 +47,7 @@ def writes_to_the_terminal(path: Path) -> bool:
 
 
 def test_a_cached_answer_loads_nothing_heavy(sandbox):
+    sandbox.settings("keyring = plaintext-file", "agent = off")
     sandbox.configure()
     sandbox.ok("login", "--no-sync")
     word = "corp/210987654321/ReadOnlyAccess"
