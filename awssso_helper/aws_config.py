@@ -149,7 +149,7 @@ def parsed(data: bytes, *, name: str) -> ConfigFile:
     problem = _first_problem(parser, data)
     if problem:
         raise _refusal(name, *problem)
-    lines = tuple(_scanned(data))
+    lines = tuple(lines_of(data))
     sections = {section: _nested(dict(parser.items(section, raw=True)), section, lines, name) for section in parser}
     return ConfigFile(name, data, lines, sections, sections.pop(parser.default_section))
 
@@ -183,8 +183,8 @@ def _refusal(name: str, number: int, problem: str, hint: str = "") -> RefusedErr
     return RefusedError(f"{name}, line {number}: {problem}", hint=hint or f"correct line {number} of {name}")
 
 
-def _scanned(data: bytes) -> Iterable[Line]:
-    """Name what every line is, by the rules of configparser's own loop."""
+def lines_of(data: bytes) -> Iterable[Line]:
+    """Name what every line is, by the rules of configparser's own loop; for text that parses."""
     in_value = False
     indent = 0
     for raw in data.splitlines(keepends=True):
@@ -511,7 +511,7 @@ def edited_entry(entry: Entry, *, name: str, launcher: str, changes: Mapping[str
     is_same = process.encode() in entry.text.splitlines()
     if is_same and name == entry.name and not changes:
         return entry
-    lines = list(_scanned(entry.text))
+    lines = list(lines_of(entry.text))
     header = next(number for number, line in enumerate(lines) if line.kind == "header")
     if name != entry.name:
         lines[header] = Line(f"[profile {name}]".encode() + _ending(lines[header].raw, newline), "header", "")
@@ -556,11 +556,10 @@ def _ended(file: ConfigFile) -> bytes:
     """Give the text ready for a new section: with a final newline and a blank line."""
     if not file.lines:
         return b""
+    # A lone CR ends no line for the JS SDK; with LF behind it, it does for everyone.
     newline = newline_of(file)
-    last = file.lines[-1]
-    if last.raw.endswith((b"\n", b"\r")):
-        return file.data + (b"" if last.kind == "blank" else newline)
-    return file.data + newline + newline
+    missing = {b"\n": b"", b"\r": b"\n"}.get(file.data[-1:], newline)
+    return file.data + missing + (b"" if file.lines[-1].kind == "blank" else newline)
 
 
 def _edited(lines: Sequence[Line], changes: Mapping[str, str | None], anchors: Sequence[str], newline: bytes) -> bytes:

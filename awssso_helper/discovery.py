@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from awssso_helper import files
-from awssso_helper.errors import AwsssoError, KeyringError, LoginNeededError
+from awssso_helper.errors import AwsssoError, KeyringError, LoginNeededError, UnauthorizedError
 from awssso_helper.model import Account, AccountRoles, Deadline, Inventory, is_account_id
 
 if TYPE_CHECKING:
@@ -87,16 +87,25 @@ def discovered(
 
 
 def _accounts(session: str, credentials: Credentials, service: IdentityCenter, deadline: Deadline) -> Any:
-    # A page is asked with the token of its own moment: a large organisation outlives an access token.
     seen: set[str] = set()
-    pages = credentials.with_token(
-        session, lambda token: _begun(service.accounts(token, deadline)), deadline.sooner(_CALL_SECONDS)
-    )
-    for page in pages:
+    for page in _pages(session, credentials, service, deadline):
         for account in page:
             if account.id not in seen:
                 seen.add(account.id)
                 yield account
+
+
+def _pages(session: str, credentials: Credentials, service: IdentityCenter, deadline: Deadline) -> Any:
+    """Give the pages; where the token dies between two of them, once more from the first, with a renewed one."""
+
+    def begun() -> Any:
+        limit = deadline.sooner(_CALL_SECONDS)
+        return credentials.with_token(session, lambda token: _begun(service.accounts(token, deadline)), limit)
+
+    try:
+        yield from begun()
+    except UnauthorizedError:
+        yield from begun()
 
 
 def _begun(pages: Any) -> Any:
@@ -160,9 +169,10 @@ class Memory:
         if raw is None:
             return None
         try:
-            return _inventory(json.loads(raw))
-        except (ValueError, KeyError, TypeError):
+            inventory = _inventory(json.loads(raw))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
+        return inventory if inventory.session == session else None
 
     def remember(self, inventory: Inventory, deadline: Deadline) -> None:
         """Keep an inventory in the place of the last one."""
@@ -201,13 +211,20 @@ def _values(inventory: Inventory) -> dict[str, Any]:
 
 def _inventory(values: dict[str, Any]) -> Inventory:
     return Inventory(
-        session=values["session"],
+        session=_text(values["session"]),
         found_at=int(values["found_at"]),
-        accounts=tuple(
-            AccountRoles(
-                Account(each["id"], each["name"], each["email"]), tuple(each["roles"]), stale=bool(each["stale"])
-            )
-            for each in values["accounts"]
-            if is_account_id(each["id"])
-        ),
+        accounts=tuple(_entry(each) for each in values["accounts"]),
     )
+
+
+def _entry(values: dict[str, Any]) -> AccountRoles:
+    if not is_account_id(values["id"]) or not isinstance(values["roles"], list):
+        raise ValueError("this is not what was remembered")
+    account = Account(values["id"], _text(values["name"]), _text(values["email"]))
+    return AccountRoles(account, tuple(_text(role) for role in values["roles"]), stale=bool(values["stale"]))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("this is not what was remembered")
+    return value

@@ -64,6 +64,7 @@ _REGION_IN_HOST = (
     re.compile(r"[^.]+\.(?P<region>[a-z0-9-]+)\.portal\.amazonaws\.(?:com\.cn|com|eu)", re.ASCII),
     re.compile(r"[^.]+\.portal\.(?P<region>[a-z0-9-]+)\.api\.amazonwebservices\.eu", re.ASCII),
 )
+_NAME_OR_ADDRESS = re.compile(r"[a-z0-9_][a-z0-9_-]*(?:\.[a-z0-9_][a-z0-9_-]*)*|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 _DUAL_STACK_HOSTS = (".app.aws", ".app.amazonwebservices.com.cn", ".api.amazonwebservices.eu")
 
 
@@ -116,9 +117,8 @@ def normalised_start_url(text: str) -> str:
         f"{shown!a} is not a start URL",
         hint="it looks like https://d-1234567890.awsapps.com/start; your AWS access portal shows it",
     )
-    cleaned = text.strip().split("#")[0].split("?")[0].rstrip("/\\")
-    if "://" not in cleaned:
-        cleaned = f"https://{cleaned}"
+    cleaned = text.strip().split("#")[0].split("?")[0]
+    cleaned = (cleaned if "://" in cleaned else f"https://{cleaned}").rstrip("/\\")
     parts = split_url(cleaned)
     if parts is None or "@" in parts.netloc or any(character.isspace() for character in cleaned):
         raise bad
@@ -189,7 +189,7 @@ def host_of(url: str) -> str:
 
 
 def split_url(url: str) -> SplitResult | None:
-    """Split a URL that is printable ASCII and of sane length; None for anything else."""
+    """Split a URL that is printable ASCII, of sane length and with a plain host; None for anything else."""
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
         return None
     try:
@@ -197,4 +197,4 @@ def split_url(url: str) -> SplitResult | None:
         _ = parts.port
     except ValueError:
         return None
-    return parts if parts.hostname else None
+    return parts if _NAME_OR_ADDRESS.fullmatch(parts.hostname or "") else None

@@ -89,9 +89,10 @@ def locked(path: Path, deadline: Deadline) -> Iterator[None]:
             yield
         finally:
             # A child that was forked, not started, shares the descriptor: closing alone would leave it locked.
-            _release(descriptor)
+            with contextlib.suppress(OSError):
+                _release(descriptor)
     finally:
-        os.close(descriptor)
+        _close_descriptor(descriptor)
 
 
 def _wait(descriptor: int, path: Path, deadline: Deadline) -> None:
@@ -328,6 +329,11 @@ def _demand_unchanged(path: Path, expected: _Seen) -> None:
         raise _ChangedError
 
 
+def _close_descriptor(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
 def _close(stream: BinaryIO) -> None:
     # `fsync` has told of every fault, and what is in place cannot be taken back.
     with contextlib.suppress(OSError):
@@ -340,9 +346,10 @@ def _target(path: Path) -> tuple[Path, os.stat_result | None]:
     Raises:
         RefusedError: replacing it would change more than its content.
     """
-    if not os.path.lexists(path):
+    try:
+        link = path.lstat()
+    except FileNotFoundError:
         return path, None
-    link = path.lstat()
     try:
         real = path.__class__(os.path.realpath(path, strict=True))
     except FileNotFoundError as error:
@@ -363,12 +370,17 @@ def _created(real: Path) -> tuple[Path, BinaryIO]:
     while True:
         temporary = real.with_name(f".{real.name}.awssso-{os.urandom(8).hex()}.tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _PLAIN, 0o600)
-        stream = open(descriptor, "wb", buffering=0)  # noqa: PTH123, SIM115 - a descriptor, which `_replace` closes
-        _hold(descriptor)
-        # A sweep that came between the two calls has removed it: there is no name left.
-        if os.fstat(descriptor).st_nlink:
-            return temporary, stream
-        _close(stream)
+        try:
+            _hold(descriptor)
+            # A sweep that came between the two calls has removed it: there is no name left.
+            if os.fstat(descriptor).st_nlink:
+                return temporary, open(descriptor, "wb", buffering=0)  # noqa: PTH123 - `_replace` closes it
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            _close_descriptor(descriptor)
+            raise
+        _close_descriptor(descriptor)
 
 
 def _fill(descriptor: int, content: bytes, real: Path, old: os.stat_result | None, new_mode: int) -> None:

@@ -106,10 +106,20 @@ class IdentityCenter:
     Every call may raise NetworkError (unreachable, late, or no honest answer) and ServiceError.
     """
 
-    def __init__(self, environment: Environment, endpoints: Endpoints, *, connections: int = 1) -> None:
-        """Keep up to `connections` connections; `endpoints` come from `Environment.endpoints`."""
+    def __init__(
+        self,
+        environment: Environment,
+        endpoints: Endpoints,
+        *,
+        connections: int = 1,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        """Keep up to `connections` connections; `endpoints` come from `Environment.endpoints`.
+
+        `trace` hears of each call: method, host, path and status, never a query, header or body.
+        """
         self.endpoints = endpoints
-        self._transport = Transport(environment, connections=connections)
+        self._transport = Transport(environment, connections=connections, trace=trace)
 
     # OIDC
 
@@ -465,7 +475,11 @@ class _Fields:
 def _account(item: dict[str, Any]) -> Account:
     if not is_account_id(item.get("accountId")):
         raise _odd("ListAccounts", "accountId")
-    return Account(item["accountId"], _free_text("ListAccounts", item, "accountName"), _free_text("ListAccounts", item, "emailAddress"))
+    return Account(
+        item["accountId"],
+        _free_text("ListAccounts", item, "accountName"),
+        _free_text("ListAccounts", item, "emailAddress"),
+    )
 
 
 def _role_name(item: dict[str, Any]) -> str:
@@ -476,7 +490,7 @@ def _role_name(item: dict[str, Any]) -> str:
 
 
 def _free_text(operation: str, item: dict[str, Any], name: str) -> str:
-    """Take a text that a stranger chose: any characters that can be written, not endless, empty where it is left out."""
+    """Take a text that a stranger chose: any characters that can be written, not endless; empty where left out."""
     value = item.get(name)
     if value is None:
         return ""
@@ -587,8 +601,8 @@ def _error_text(values: dict[str, Any], sent: tuple[str, ...]) -> str:
 
 
 def _repeats(line: str, secret: str) -> bool:
-    starts = range(len(line) - min(_REVEALING, len(secret)) + 1)
-    return any(line[start : start + _REVEALING] in secret for start in starts) if secret else False
+    length = min(_REVEALING, len(secret))
+    return length > 0 and any(line[start : start + length] in secret for start in range(len(line) - length + 1))
 
 
 def _retry_after(reply: Reply) -> float:

@@ -12,13 +12,13 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import NoReturn
-from urllib.parse import unquote_to_bytes
 
 from awssso_helper.errors import UsageError
 
 DEFAULT_SCOPES = ("sso:account:access",)
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
+_QUOTED_BYTE = re.compile(rb":([0-9A-Fa-f]{2})")
 _WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@+=-")
 
 
@@ -141,7 +141,8 @@ def quoted_word(text: str) -> str:
 
 def unquoted_word(word: str) -> str:
     """Read what `quoted_word` wrote."""
-    return unquote_to_bytes(word.replace("%", "%25").replace(":", "%")).decode("utf-8", "replace")
+    raw = _QUOTED_BYTE.sub(lambda byte: bytes.fromhex(byte[1].decode()), word.encode("utf-8", "surrogatepass"))
+    return raw.decode("utf-8", "replace")
 
 
 def is_account_id(text: object) -> bool:

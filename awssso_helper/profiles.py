@@ -68,7 +68,8 @@ _SOURCES = frozenset(
         "login_session",
     )
 )
-_SECRET_LINE = re.compile(r"(\s*[^=:\s]*(?:secret|token|password)[^=:]*[=:]\s*)\S.*", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"secret|token|password", re.IGNORECASE)
+_VALUE = re.compile(r"(?<=[=:]).*")
 _LONGEST_WORD = 512
 _HASH_DIGITS = 10
 
@@ -733,15 +734,15 @@ def _range(start: int, end: int) -> str:
 
 
 def _shown(data: bytes) -> Iterator[str]:
-    is_secret = False
-    for raw in data.splitlines(keepends=True):
-        text = raw.rstrip(b"\r\n").decode("utf-8")
-        secret = _SECRET_LINE.fullmatch(text)
-        # An indented line goes on with the value above it.
-        is_secret = secret is not None or (is_secret and text[:1].isspace())
-        masked = f"{secret[1]}****" if secret else "    ****" if is_secret else text
-        ending = raw[len(raw.rstrip(b"\r\n")) :]
-        yield masked + ("\n" if ending else "\n\\ No newline at end of file\n")
+    key = ""
+    for line in aws_config.lines_of(data):
+        key = line.text if line.kind in ("header", "key") else key
+        text = line.raw.rstrip(b"\r\n").decode("utf-8")
+        if line.kind == "more" and _SECRET_KEY.search(key):
+            text = "    ****"
+        elif line.kind in ("key", "more") and _SECRET_KEY.search(text.partition("=")[0]):
+            text = _VALUE.sub(" ****", text, count=1)
+        yield text + ("\n" if line.raw.endswith((b"\n", b"\r")) else "\n\\ No newline at end of file\n")
 
 
 class _Aligned(difflib.SequenceMatcher[str]):

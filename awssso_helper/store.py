@@ -52,18 +52,14 @@ _KEEPS_LONG = frozenset({_SECRET_SERVICE, _KWALLET, _LIBSECRET, _MACOS})
 _UNSAFE = re.compile(r"plaintext|null|fail|chainer|^keyrings\.alt\.", re.IGNORECASE)
 
 _KEY = re.compile(r"[A-Za-z0-9_:/-]{1,100}")
-_HEAD = re.compile(r"awssso-parts:1:([ab]):([0-9]{1,4}):([0-9a-f]{64})")
+_HEAD = re.compile(r"awssso-parts:1:([ab]):([0-9]{1,3}):([0-9a-f]{64})")
 _HEAD_START = "awssso-parts:"
 _GENERATIONS = "ab"
 _TRIES = 3
 _SECONDS_FOR_A_NAME = 3.0
 
 _LOCKED = frozenset({"KeyringLocked", "LockedException", "PromptDismissedException", "KeychainDenied"})
-# ItemNotFoundException: the Secret Service has no default collection, not even a locked one. keyring itself answers
-# None for an item that is not there.
-_MISSING = frozenset(
-    {"NoKeyringError", "InitError", "SecretServiceNotAvailableException", "ItemNotFoundException", "KeyError"}
-)
+_MISSING = frozenset({"NoKeyringError", "InitError", "SecretServiceNotAvailableException"})
 _MAC_NOBODY_TO_ASK = -25308  # errSecInteractionNotAllowed: over ssh, or in the background
 _UNLOCK_HINT = "unlock the keyring of your desktop session, then try again"
 
@@ -90,6 +86,9 @@ class Store:
 
     def get(self, key: str, deadline: Deadline) -> str | None:
         """Give the value, or None where the keyring answered that there is none.
+
+        A value whose parts somebody damaged comes as the empty string, which no format of ours accepts: as an
+        error it would stand in the way of the login and the logout that repair it.
 
         Raises:
             KeyringMissingError: no backend here keeps a secret safe.
@@ -299,7 +298,7 @@ def _value(vault: _Vault, key: str) -> str | None:
         if _digest(value) == head.digest:
             return value
         # A writer on another machine or without our lock came in between: what it wrote is complete by now.
-    raise KeyringError("an item in the keyring is damaged", hint="awssso logout, then awssso login")
+    return ""
 
 
 def _write(vault: _Vault, key: str, value: str) -> None:
@@ -311,7 +310,8 @@ def _write(vault: _Vault, key: str, value: str) -> None:
     refusal = _refusal(vault, key, value)
     if refusal is None:
         if _head(old) is not None:
-            _clear_all(vault, key)
+            for generation in _GENERATIONS:
+                _clear(vault, key, generation, 0, _head(old))
         return
     _restore(vault, key, old)
     if fits:
@@ -329,11 +329,10 @@ def _write_parts(vault: _Vault, key: str, value: str, old: str | None) -> None:
         if refusal is not None:
             _restore(vault, key, old)
     if refusal is not None:
-        _clear(vault, key, generation, 0)
+        _clear(vault, key, generation, 0, None)
         raise refusal
-    _clear(vault, key, generation, len(pieces))
-    for other in _GENERATIONS.replace(generation, ""):
-        _clear(vault, key, other, 0)
+    _clear(vault, key, generation, len(pieces), None)
+    _clear(vault, key, "a" if generation == "b" else "b", 0, before)
 
 
 def _store_parts(
@@ -377,19 +376,15 @@ def _restore(vault: _Vault, key: str, old: str | None) -> None:
             vault.set(key, old)
 
 
-def _clear_all(vault: _Vault, key: str) -> None:
-    for generation in _GENERATIONS:
-        _clear(vault, key, generation, 0)
-
-
-def _clear(vault: _Vault, key: str, generation: str, start: int) -> None:
-    """Remove parts that no head names; that they stay is no failure, the value is safe without."""
+def _clear(vault: _Vault, key: str, generation: str, start: int, head: _Head | None) -> None:
+    """Remove parts that no head names any more; that they stay is no failure, the value is safe without."""
     with contextlib.suppress(KeyringError):
-        _remove_parts(vault, key, generation, start)
+        _remove_parts(vault, key, generation, start, head)
 
 
-def _remove_parts(vault: _Vault, key: str, generation: str, start: int) -> None:
-    end = start
+def _remove_parts(vault: _Vault, key: str, generation: str, start: int, head: _Head | None) -> None:
+    """Remove the parts of a generation from `start` on, as many as `head` names and all that follow."""
+    end = head.total if head is not None and head.generation == generation else start
     while vault.get(_part(key, generation, end)) is not None:
         end += 1
     # From the last one, so that a kill leaves no gap that would hide the rest from the next search.
@@ -398,9 +393,10 @@ def _remove_parts(vault: _Vault, key: str, generation: str, start: int) -> None:
 
 
 def _delete(vault: _Vault, key: str) -> None:
+    head = _head(vault.get(key))
     _remove(vault, key)
     for generation in _GENERATIONS:
-        _remove_parts(vault, key, generation, 0)
+        _remove_parts(vault, key, generation, 0, head)
 
 
 def _remove(vault: _Vault, name: str) -> None:
@@ -448,7 +444,7 @@ def _chosen(environment: Environment, setting: str, *, may_prompt: bool) -> _Vau
     for name in _own_backends(environment):
         with contextlib.suppress(KeyringMissingError):
             found = _named(name, advice, may_prompt=may_prompt)
-            found.open()
+            found.connect()
             return found
     raise KeyringMissingError("there is no keyring on this machine that keeps a secret safe", hint=advice)
 
@@ -479,7 +475,7 @@ def _named(name: str, advice: str, *, may_prompt: bool) -> _Keyring:
         KeyringMissingError: there is none of this name, or it cannot work here.
     """
     if name == _SECRET_SERVICE:
-        return _Keyring(_asked("start", _secret_service, may_prompt), name)
+        return _SecretService(may_prompt=may_prompt)
     module, _, class_name = name.rpartition(".")
     try:
         backend_class = getattr(importlib.import_module(module), class_name)
@@ -511,10 +507,11 @@ class _Keyring:
         self.name = name
         self.keeps_long = True if name in _KEEPS_LONG else False if name == _WINDOWS else None
 
+    def connect(self) -> None:
+        """Find out whether the keyring is there, locked or not; its class has told already."""
+
     def open(self) -> None:
-        opening = getattr(self.backend, "hold", None)
-        if opening is not None:
-            _asked("open", opening)
+        """Open nothing: each call does."""
 
     def get(self, name: str) -> str | None:
         return _asked("read", self.backend.get_password, SERVICE, name)
@@ -526,9 +523,24 @@ class _Keyring:
         _asked("change", self.backend.delete_password, SERVICE, name)
 
     def close(self) -> None:
-        closing = getattr(self.backend, "let_go", None)
-        if closing is not None:
-            closing()
+        """Hold nothing."""
+
+
+class _SecretService(_Keyring):
+    """keyring's backend for the Secret Service, as `_secret_service` changes it."""
+
+    def __init__(self, *, may_prompt: bool) -> None:
+        super().__init__(_asked("start", _secret_service, may_prompt), _SECRET_SERVICE)
+        self._held: Any = self.backend
+
+    def connect(self) -> None:
+        _asked("reach", self._held.connect)
+
+    def open(self) -> None:
+        _asked("open", self._held.open)
+
+    def close(self) -> None:
+        self._held.let_go()
 
 
 class _PlainFiles:
@@ -561,7 +573,7 @@ class _PlainFiles:
         return self._directory / hashlib.sha256(name.encode()).hexdigest()
 
 
-def _secret_service(may_prompt: bool) -> KeyringBackend:
+def _secret_service(may_prompt: bool) -> KeyringBackend:  # noqa: C901 - the class cannot be made before the import
     """Build keyring's Secret Service backend, changed in two ways.
 
     It keeps one connection, because many short-lived ones crash gnome-keyring (PERFORMANCE 2), and it prompts only
@@ -573,7 +585,11 @@ def _secret_service(may_prompt: bool) -> KeyringBackend:
     class HeldSecretService(SecretService.Keyring):
         collection: Any = None
 
-        def hold(self) -> None:
+        def connect(self) -> None:
+            if self.collection is None:
+                self.collection = _collection(may_prompt)
+
+        def open(self) -> None:
             self._again_if_stale(self.get_preferred_collection)
 
         def let_go(self) -> None:
@@ -583,8 +599,7 @@ def _secret_service(may_prompt: bool) -> KeyringBackend:
                 collection.connection.close()
 
         def get_preferred_collection(self) -> Any:
-            if self.collection is None:
-                self.collection = _collection(may_prompt)
+            self.connect()
             self.unlock(self.collection)
             return self.collection
 
@@ -621,6 +636,7 @@ def _secret_service(may_prompt: bool) -> KeyringBackend:
 def _collection(may_prompt: bool) -> Any:
     """Connect to the default collection, and have the connection outlive the calls of keyring, which close it."""
     import secretstorage  # noqa: PLC0415 - keyring's own library on this platform
+    from secretstorage.exceptions import ItemNotFoundException  # noqa: PLC0415
     from secretstorage.util import open_session  # noqa: PLC0415
 
     connection = secretstorage.dbus_init()
@@ -629,6 +645,9 @@ def _collection(may_prompt: bool) -> Any:
         find = secretstorage.get_default_collection if may_prompt else secretstorage.Collection
         collection = find(connection)
         collection.session = open_session(connection)
+    except ItemNotFoundException as error:
+        connection.close()
+        raise KeyringLockedError("the keyring has no default collection yet", hint="awssso login") from error
     except BaseException:
         connection.close()
         raise

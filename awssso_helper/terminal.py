@@ -10,6 +10,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 import sys
 import time
 import unicodedata
@@ -26,18 +27,27 @@ if TYPE_CHECKING:
 _LONGEST = 128
 # Cf: bidi controls and zero-width characters; Cc: C0 and C1; Zl, Zp: line and paragraph separators.
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Of other categories, and yet nothing to see: joiner, fillers and variation selectors (Unicode, Default_Ignorable).
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def safe(text: str) -> str:
     """Make a stranger's text fit to show: no control, bidi, zero-width or broken character, 128 at most.
 
-    What is taken out shows as its escape, so that two different names still look different (SECURITY F1).
+    What is taken out shows as its escape, and a backslash as two, so that two different names still look different
+    (SECURITY F1).
     """
     shown = "".join(
-        character if character == " " or unicodedata.category(character) not in _UNSHOWN else _escape(character)
+        character if character != "\\" and _is_shown(character) else _escape(character)
         for character in text[: _LONGEST + 1]
     )
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
+
+def _is_shown(character: str) -> bool:
+    return unicodedata.category(character) not in _UNSHOWN and not _INVISIBLE.match(character)
 
 
 def _escape(character: str) -> str:
@@ -84,8 +94,10 @@ class Terminal:
     # Data
 
     def data(self, text: str) -> None:
-        """Write text to stdout as it is, with a final newline."""
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        """Write text to stdout, with a final newline; a character that stdout has no code for shows as its escape."""
+        line = text if text.endswith("\n") else f"{text}\n"
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding))
 
     def json(self, values: Any) -> None:
         """Write JSON to stdout, ASCII only, so that no name in it can move a cursor."""
@@ -108,10 +120,10 @@ class Terminal:
 
     def diff(self, text: str) -> None:
         """Write a unified diff to stdout, in colour on a terminal."""
-        lines = [safe_line(line) for line in text.splitlines()]
+        lines = [safe_line(line) for line in text.removesuffix("\n").split("\n")]
         if sys.stdout.isatty() and self._environment.can_color():
             lines = [_painted(line) for line in lines]
-        if lines:
+        if text:
             self.data("\n".join(lines))
 
     # People
@@ -133,9 +145,9 @@ class Terminal:
 
     def fail(self, error: AwsssoError) -> int:
         """Say what is wrong and what to type; gives the exit status."""
-        self.tell(f"awssso: {error.message}")
+        self.tell(safe_line(f"awssso: {error.message}"))
         if error.hint:
-            self.tell(f"hint: {error.hint}")
+            self.tell(safe_line(f"hint: {error.hint}"))
         return error.exit_status
 
     def is_interactive(self) -> bool:
@@ -198,13 +210,17 @@ class DiscoveryProgress:
 
 def safe_line(text: str) -> str:
     """Make a whole line fit to show, of any length; tabs stay."""
-    return "".join(
-        c if c in " \t" or unicodedata.category(c) not in _UNSHOWN else _escape(c) for c in text.rstrip("\r\n")
-    )
+    return "".join(c if c == "\t" or _is_shown(c) else _escape(c) for c in text.rstrip("\r\n"))
 
 
 def _width(text: str) -> int:
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(_cells(character) for character in text)
+
+
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

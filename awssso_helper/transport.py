@@ -23,14 +23,14 @@ import urllib3.exceptions as failures
 from awssso_helper import __version__
 from awssso_helper.endpoints import host_of, split_url
 from awssso_helper.errors import NetworkError
-from awssso_helper.model import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Buffer
 
     from awssso_helper.environment import Environment
+    from awssso_helper.model import Deadline
 
 _DIAGNOSIS_HINT = "check the network, the proxy variables and the region of the SSO session"
 _LATE = "did not answer in time"
@@ -59,9 +59,12 @@ class Reply:
 class Transport:
     """A pool of connections for one process; safe for threads."""
 
-    def __init__(self, environment: Environment, *, connections: int = 1) -> None:
-        """Keep up to `connections` idle connections to each host."""
+    def __init__(
+        self, environment: Environment, *, connections: int = 1, trace: Callable[[str], None] | None = None
+    ) -> None:
+        """Keep up to `connections` idle connections to each host; `trace` hears one line of each exchange."""
         self._environment = environment
+        self._trace = trace or (lambda _line: None)
         self._connections = connections
         self._managers: dict[tuple[bool, str | None], urllib3.PoolManager] = {}
 
@@ -97,11 +100,14 @@ class Transport:
                 preload_content=False,
                 decode_content=False,
             )
-            return _whole_reply(response, limit, sent_at, host)
+            reply = _whole_reply(response, limit, sent_at, host)
         except (failures.HTTPError, OSError, ValueError) as error:
+            self._trace(f"{method} {url.partition('?')[0]} failed: {type(error).__name__}")
             raise _in_our_words(error, host) from error
         finally:
             _deadline.reset(running)
+        self._trace(f"{method} {url.partition('?')[0]} {reply.status}")
+        return reply
 
     def _manager(self, url: str) -> urllib3.PoolManager:
         is_tls, proxy = url.lower().startswith("https:"), self._environment.proxy_for(url)
@@ -165,8 +171,6 @@ def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
 
 
 def _in_our_words(error: Exception, host: str) -> NetworkError:
-    if isinstance(error, NetworkError):
-        return error
     if isinstance(error, failures.SSLError | ssl.SSLError):
         return NetworkError(
             f"the TLS connection to {host} failed: {_reason(error)}",
@@ -229,7 +233,7 @@ def _connected(connection: urllib3.connection.HTTPConnection) -> socket.socket:
         addresses = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise failures.NameResolutionError(connection.host, connection, error) from error
-    failure: OSError = OSError("the name has no address")
+    failure: OSError = TimeoutError("no time was left to connect")
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         if _deadline.get().passed():
             break
@@ -263,7 +267,7 @@ class _HTTPSConnection(urllib3.connection.HTTPSConnection):
         return _connected(self)
 
     def _tunnel(self) -> None:
-        super()._tunnel()  # type: ignore[misc]
+        super()._tunnel()
         # What comes next, the TLS handshake, is bounded by the socket's own timeout.
         self.sock.settimeout(_time_left())
 

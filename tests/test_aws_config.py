@@ -412,7 +412,8 @@ def test_what_a_person_added_to_a_profile_is_in_its_entry_byte_for_byte():
     first = (
         b"# about team\n[profile team.Admin]  # mine\n"
         b"credential_process = " + LAUNCHER.encode() + b" credential-process corp/123456789012/AdministratorAccess\n"
-        b"region=eu-west-1 \n; why\ns3 =\n\tmax_concurrent_requests = 20\n\n  addressing_style = path\n\noutput : json\n"
+        b"region=eu-west-1 \n; why\ns3 =\n\tmax_concurrent_requests = 20\n\n  addressing_style = path\n\n"
+        b"output : json\n"
     )
     second = b"# about other\n" + entry("other.ReadOnly", READER).text
     data = f"{BEGIN}\n{aws_config.NOTE}\n".encode() + first + second + f"{END}\n".encode()
@@ -468,7 +469,7 @@ def test_markers_that_are_no_pair_are_refused_with_what_to_do(data, line):
 @pytest.mark.parametrize(
     ("data", "line"),
     [
-        (block(*GENERATED) + b"\n# note\nregion = mine\n", 7),
+        (block(*GENERATED) + b"\n# note\noutput = mine\n", 8),
         (block(*GENERATED) + b"  [profile indented]\n", 6),
         (b"[profile x]\n" + block("region = mine", *GENERATED), 3),
         (b"[profile x]\ns3 =\n" + block("  a = b"), 4),

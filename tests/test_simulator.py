@@ -294,8 +294,7 @@ def test_a_device_code_grows_old_for_client_and_person(simulator, oidc, ada):
     simulator.advance(601)
     with pytest.raises(oidc.exceptions.ExpiredTokenException):
         oidc.create_token(**ada.keys, grantType=DEVICE_GRANT, deviceCode=device["deviceCode"])
-    with pytest.raises(person.URLError, match="400"):
-        person.approve(device["verificationUriComplete"])
+    assert run_person(device["verificationUriComplete"]).returncode == 1
 
 
 def test_each_slow_down_adds_five_seconds_for_good():
@@ -803,7 +802,7 @@ def test_aws_sso_login_signs_in_here(simulator, sso_profile, flow):
     if program is None:
         pytest.skip("no AWS CLI of version 2.13 or later on PATH; older ones do not know the endpoint variables")
     sso_profile.unlink()
-    browser = f"{sys.executable} -m awssso_helper.simulator.person %s"
+    browser = f"{sys.executable} -m awssso_helper.simulator.person %s &"
     login = foreign_program(
         simulator, program, "sso", "login", "--sso-session", "corp", *flow, BROWSER=browser, AWSSSO_PERSON_USER=GRACE,
         PYTHONPATH=str(REPOSITORY),

@@ -1,6 +1,7 @@
 """A person at a browser, for where there is none: opens a sign-in page of the simulator and presses a button.
 
-`python -m awssso_helper.simulator.person URL` can stand in BROWSER. It exits with 0 when the page after the button
+`python -m awssso_helper.simulator.person URL` can stand in BROWSER (as `... %s &` for a client that would wait for
+the command before it looks at its callback). It exits with 0 when the page after the button
 (the client's callback, or the last page of the device flow) answered 200. `AWSSSO_PERSON=deny` presses Deny;
 `AWSSSO_PERSON_USER` says who signs in, else it is the first user offered.
 """
@@ -11,7 +12,7 @@ import os
 import sys
 from html.parser import HTMLParser
 from http import HTTPStatus
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlencode, urljoin
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
@@ -52,7 +53,7 @@ def approve(url: str, *, user: str = "", deny: bool = False) -> int:
 
     Raises:
         LostError: the page is not the simulator's, has no sign-in form, or does not offer this user.
-        URLError: nothing answers (HTTPError, its subclass, when the sign-in page itself is an error).
+        OSError: nothing answers (urllib's HTTPError when the sign-in page itself is an error).
     """
     if not url.startswith("http://"):
         raise LostError("the simulator's pages begin with http://")
@@ -86,7 +87,7 @@ def main() -> int:
     deny = os.environ.get("AWSSSO_PERSON") == "deny"
     try:
         status = approve(sys.argv[1], user=os.environ.get("AWSSSO_PERSON_USER", ""), deny=deny)
-    except (LostError, URLError) as error:
+    except (LostError, OSError) as error:
         sys.exit(f"person: {error}")
     return 0 if status == HTTPStatus.OK else 1
 
