@@ -46,13 +46,14 @@ def start(environment: Environment) -> bool:
     try:
         with files.locked(environment.lock_dir / "agent-start.lock", Deadline(0)):
             if not _is_up(environment):
-                _spawn(environment)
+                spawn(environment, ["agent", "serve"])
             return _came_up(environment)
     except BusyError:
         return _came_up(environment)
 
 
-def _spawn(environment: Environment) -> None:
+def spawn(environment: Environment, arguments: list[str]) -> None:
+    """Start awssso in a process of its own, with nothing of ours open in it, and do not wait."""
     variables = {
         name: value
         for name, value in environment.variables.items()
@@ -63,7 +64,7 @@ def _spawn(environment: Environment) -> None:
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
     ]
-    command = [sys.executable, "-I", "-m", "awssso_helper", "agent", "serve"]
+    command = [sys.executable, "-I", "-m", "awssso_helper", *arguments]
     os.posix_spawn(sys.executable, command, variables, file_actions=actions)
 
 

@@ -360,7 +360,7 @@ def _session_changes(values: Section, wanted: Mapping[str, str]) -> dict[str, st
 
 def _with_section_edited(file: ConfigFile, header: str, changes: Mapping[str, str | None]) -> bytes:
     start = _header_line(header, file.lines) - 1
-    stops = (n for n, line in enumerate(file.lines) if n > start and (line.kind == "header" or _marker(line)))
+    stops = (n for n, line in enumerate(file.lines) if n > start and line.kind == "header")
     stop = next(stops, len(file.lines))
     section = _edited(file.lines[start:stop], changes, _SESSION_KEYS, newline_of(file))
     return _joined(file.lines[:start]) + section + _joined(file.lines[stop:])
@@ -462,6 +462,10 @@ def _ours(process: Value) -> tuple[str, Role] | None:
         return None
 
 
+def _is_line_of(line: str, text: bytes) -> bool:
+    return line.encode() in (each.strip() for each in text.splitlines())
+
+
 def _own_values(file: ConfigFile, header: int) -> Section:
     """Give the keys of a section without those that `[DEFAULT]` lends it."""
     values = dict(file.sections[file.lines[header].text])
@@ -508,7 +512,7 @@ def edited_entry(entry: Entry, *, name: str, launcher: str, changes: Mapping[str
     """Give the entry with another name, launcher or values (None removes a key); every other line is the same."""
     process = f"{PROCESS} = {process_value(launcher, entry.role)}"
     # The line is brought to our form even where only its spelling differs: `:` for `=` is nothing to the JS SDK.
-    is_same = process.encode() in entry.text.splitlines()
+    is_same = _is_line_of(process, entry.text)
     if is_same and name == entry.name and not changes:
         return entry
     lines = list(lines_of(entry.text))
@@ -548,6 +552,11 @@ def _ending(raw: bytes, newline: bytes) -> bytes:
     return raw[len(raw.rstrip(b"\r\n")) :] or newline
 
 
+def _indent(raw: bytes) -> bytes:
+    text = raw.decode("utf-8")
+    return text[: len(text) - len(text.lstrip())].encode()
+
+
 def _joined(lines: Iterable[Line]) -> bytes:
     return b"".join(line.raw for line in lines)
 
@@ -563,24 +572,31 @@ def _ended(file: ConfigFile) -> bytes:
 
 
 def _edited(lines: Sequence[Line], changes: Mapping[str, str | None], anchors: Sequence[str], newline: bytes) -> bytes:
-    """Change keys of one section in place; new ones come below the last of the `anchors` or the header."""
+    """Change keys of one section in place; new ones come below the last of the `anchors` or the header.
+
+    A line gets the indentation of the one that it replaces or follows: a line that is indented deeper than a key
+    above it belongs to that key's value.
+    """
     kept: list[Line] = []
     key = ""
     insert_at = 0
+    indent = next((_indent(line.raw) for line in lines if line.kind == "key"), b"")
     for line in lines:
         key = line.text if line.kind == "key" else key
         mine = line.kind in ("key", "more") and key in changes
         if line.kind == "key" and changes.get(key) is not None:
-            kept.append(Line(f"{key} = {changes[key]}".encode() + _ending(line.raw, newline), "key", key))
+            text = _indent(line.raw) + f"{key} = {changes[key]}".encode() + _ending(line.raw, newline)
+            kept.append(Line(text, "key", key))
         elif not mine:
             kept.append(line)
         if line.kind == "header" or (line.kind in ("key", "more") and key in anchors):
             insert_at = len(kept)
+            indent = _indent(line.raw) if line.kind == "key" else indent
     there = {line.text for line in kept if line.kind == "key"}
     added = [f"{key} = {value}" for key, value in changes.items() if value is not None and key not in there]
     if added and not _joined(kept[:insert_at]).endswith((b"\n", b"\r")):
         kept[insert_at - 1] = kept[insert_at - 1]._replace(raw=kept[insert_at - 1].raw + newline)
-    new = b"".join(line.encode() + newline for line in added)
+    new = b"".join(indent + line.encode() + newline for line in added)
     return _joined(kept[:insert_at]) + new + _joined(kept[insert_at:])
 
 
@@ -647,8 +663,8 @@ def checked(
     return after
 
 
-def _identity(entry: Entry) -> tuple[str, Role, str, bytes]:
-    return entry.name, entry.role, entry.launcher, entry.text
+def _identity(entry: Entry) -> tuple[str, Role, str, Section, bytes]:
+    return entry.name, entry.role, entry.launcher, entry.settings, entry.text
 
 
 def _would_break(name: str, what: str) -> RefusedError:
@@ -687,7 +703,7 @@ def _compare_js(before: ConfigFile, now: ConfigFile, changed_section: str) -> No
     for entry in now.block.entries if now.block else ():
         process = process_value(entry.launcher, entry.role)
         # A name that a person chose may be one that JavaScript does not read.
-        is_written_by_us = SAFE_NAME.fullmatch(entry.name) and f"{PROCESS} = {process}".encode() in entry.text
+        is_written_by_us = SAFE_NAME.fullmatch(entry.name) and _is_line_of(f"{PROCESS} = {process}", entry.text)
         if is_written_by_us and found.get(f"profile.{entry.name}", {}).get(PROCESS) != process:
             raise _would_break(before.name, f"the profile {entry.name!a} could not be read back")
 

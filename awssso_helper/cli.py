@@ -33,6 +33,8 @@ service, 6 refused and nothing changed, 130 interrupted.
 """
 
 # Where a command cannot name its function: the room or the built-in of that name is there already.
+# The commands that a person types and that say what happened meanwhile.
+_NEWS_TELLERS = frozenset({"login", "logout", "status", "list", "configure"})
 _FUNCTIONS = {"agent": "resident", "login": "sign_in", "list": "listing"}
 
 
@@ -70,9 +72,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def _dispatched(arguments: Sequence[str], environment: Any, terminal: Any) -> int:
     options = _parsed(arguments)
-    from awssso_helper import commands, launcher  # noqa: PLC0415 - `--help` and mistakes need none of it
+    from awssso_helper import commands, launcher, news  # noqa: PLC0415 - `--help` and mistakes need none of it
 
     launcher.repair(environment)
+    is_for_a_program = any(getattr(options, form, False) for form in ("json", "csv", "names"))
+    if options.command in _NEWS_TELLERS and not is_for_a_program:
+        for line in news.taken(environment):
+            terminal.tell(line)
     chosen: Callable[[commands.Context], int] = getattr(commands, options.run)
     with commands.Context(environment, terminal, options) as context:
         return chosen(context)
@@ -178,7 +184,8 @@ def _login(commands: Any) -> None:
         """\
 Sign in to an SSO session in your browser, keep the token in the keyring, then find all accounts and roles and write
 their profiles (as `awssso sync` does). Over SSH a device code is used, since your browser cannot reach this machine;
-with --port N and `ssh -L` it can.
+with --port N and `ssh -L` it can. In an organisation of more than 100 accounts whose profiles are there already, the
+profiles are brought up to date behind, and the next command says what changed.
 """,
     )
     _session_options(command, many=True)
@@ -187,6 +194,7 @@ with --port N and `ssh -L` it can.
     command.add_argument("--port", type=_port, default=0, metavar="N", help="the port of the callback on 127.0.0.1")
     command.add_argument("--force", action="store_true", help="sign in although the session is still good")
     command.add_argument("--no-sync", action="store_true", help="leave the profiles as they are")
+    command.add_argument("--wait", action="store_true", help="wait for the profiles in a large organisation too")
 
 
 def _port(text: str) -> int:
@@ -229,11 +237,16 @@ def _sync(commands: Any) -> None:
 Ask the access portal for every account and role, and bring the profiles in ~/.aws/config up to date. Only the lines
 between `# BEGIN awssso` and `# END awssso` are ours; keys that you add to a profile there stay. Profiles whose role
 is gone are removed, more than a fifth of them only after a question, none when an account could not be asked.
+
+In an organisation of more than 100 accounts, those that were asked within the last 12 hours are not asked again; new
+accounts always are. --full asks all.
 """,
     )
     _session_options(command, many=True)
     command.add_argument("--dry-run", action="store_true", help="print a unified diff, write nothing")
+    command.add_argument("--full", action="store_true", help="ask every account, also those asked not long ago")
     command.add_argument("--no-prune", action="store_true", help="keep profiles whose role is gone")
+    command.add_argument("--behind", action="store_true", help=argparse.SUPPRESS)
     command.add_argument("--yes", action="store_true", help="answer the question about removals with yes")
     _json_option(command)
 

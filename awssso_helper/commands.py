@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from awssso_helper import agent_client, aws_config, files, login, settings
+from awssso_helper import agent_client, aws_config, files, login, news, settings
 from awssso_helper.credentials import Credentials
-from awssso_helper.discovery import Memory
+from awssso_helper.discovery import SMALL, Memory
 from awssso_helper.endpoints import (
     host_of,
     is_aws_portal,
@@ -29,7 +29,7 @@ from awssso_helper.model import Account, Deadline, Role, SignIn, SsoSession, epo
 from awssso_helper.profiles import generated
 from awssso_helper.role_cache import Index
 from awssso_helper.store import Store
-from awssso_helper.terminal import duration, local_time, safe
+from awssso_helper.terminal import Recorder, duration, local_time, safe
 
 if TYPE_CHECKING:
     import argparse
@@ -280,7 +280,28 @@ def sign_in(context: Context) -> int:
     chosen = context.chosen_sessions()
     for session in chosen:
         _sign_in(context, session)
-    return 0 if context.options.no_sync else _synced(context, chosen)
+    if context.options.no_sync:
+        return 0
+    if _may_sync_behind(context, chosen):
+        _sync_behind(context, chosen)
+        return 0
+    return _synced(context, chosen)
+
+
+def _may_sync_behind(context: Context, sessions: list[SsoSession]) -> bool:
+    """Say whether nobody has to wait: the profiles are there already, and the organisation is large."""
+    if context.options.wait or not agent_client.is_wanted(context.settings):
+        return False
+    known = [context.memory.recall(session.name) for session in sessions]
+    return all(known) and any(len(each.accounts) > SMALL for each in known if each)
+
+
+def _sync_behind(context: Context, sessions: list[SsoSession]) -> None:
+    for session in sessions:
+        agent_client.spawn(context.environment, ["sync", "-S", session.name, "--behind"])
+    context.terminal.tell(
+        "looking for new accounts and roles behind; the next command says what changed (--wait waits)"
+    )
 
 
 def _sign_in(context: Context, session: SsoSession) -> None:
@@ -305,6 +326,7 @@ def _sign_in(context: Context, session: SsoSession) -> None:
         port=context.options.port,
     )
     context.credentials.forget_roles(session.name, Deadline(_KEYRING_SECONDS))
+    context.memory.distrust(session.name, Deadline(_FILE_SECONDS))
     _tell_agent_to_forget(context, session.name)
     if agent_client.is_wanted(context.settings):
         agent_client.start(context.environment)
@@ -469,19 +491,37 @@ def _session_row(facts: dict[str, Any]) -> tuple[str, ...]:
 
 def sync(context: Context) -> int:
     """Discover and write the profiles of each chosen session."""
+    if context.options.behind:
+        return _synced_behind(context)
     return _synced(context, context.chosen_sessions())
+
+
+def _synced_behind(context: Context) -> int:
+    """Sync for `login`, which did not wait: what changed is news for the next command."""
+    recorder = Recorder(context.environment)
+    context.terminal = recorder
+    try:
+        status = _synced(context, context.chosen_sessions())
+    except AwsssoError as error:
+        news.add(context.environment, [f"the sync after login failed: {error.message}", f"hint: {error.hint}"])
+        return error.exit_status
+    if not recorder.told[-1].endswith("nothing to change") or status:
+        news.add(context.environment, ["found since your login:", *recorder.told])
+    return status
 
 
 def _synced(context: Context, sessions: list[SsoSession]) -> int:
     from awssso_helper.discovery import WORKERS  # noqa: PLC0415
 
+    options = context.options
+    is_dry, wants_json = getattr(options, "dry_run", False), getattr(options, "json", False)
+    asks_all = getattr(options, "full", False)
     founds: list[Found] = []
     for session in sessions:
         service = context.service(session, connections=WORKERS)
         with context.terminal.progress(f"{session.name}: accounts") as progress:
-            founds.append(context.sync.found(session, service, progress))
-    options = context.options
-    is_dry, wants_json = getattr(options, "dry_run", False), getattr(options, "json", False)
+            found = context.sync.found(session, service, progress, asks_all=asks_all, is_dry=is_dry)
+            founds.append(found)
     plan, consent = _agreed_plan(context, founds)
     is_written = False if is_dry else context.sync.write(founds, consent)
     if wants_json:
@@ -560,6 +600,11 @@ def _tell_sync(context: Context, founds: list[Found], plan: Plan, *, is_written:
     for found in founds:
         inventory = found.discovery.inventory
         terminal.tell(f"{safe(inventory.session)}: {len(inventory.accounts)} accounts, {len(inventory.roles())} roles")
+        if found.discovery.reused:
+            terminal.tell(
+                f"note: {found.discovery.reused} accounts were asked not long ago and not again; "
+                "awssso sync --full asks all"
+            )
         if found.is_first:
             continue
         _tell_names(terminal, "gained", [_pair_text(*pair) for pair in found.changes.gained])

@@ -109,6 +109,11 @@ class Environment:
         return self.state_dir / "profiles.json"
 
     @property
+    def news_file(self) -> Path:
+        """What the next command is to say."""
+        return self.state_dir / "news.json"
+
+    @property
     def audit_file(self) -> Path:
         """Who asked the agent for what, one JSON object a line; only where settings ask for it."""
         return self.state_dir / "audit.jsonl"

@@ -36,6 +36,7 @@ from awssso_helper.model import (
     Token,
     is_account_id,
 )
+from awssso_helper.pace import Pace
 from awssso_helper.transport import Reply, Transport
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class IdentityCenter:
         """
         self.endpoints = endpoints
         self._transport = Transport(environment, connections=connections, trace=trace)
+        self._pace = Pace(connections)
 
     # OIDC
 
@@ -362,14 +364,15 @@ class IdentityCenter:
     def _portal_once(
         self, operation: str, path: str, query: Mapping[str, str], access_token: Secret, deadline: Deadline
     ) -> tuple[Reply, dict[str, Any]]:
-        reply = self._transport.exchange(
-            "GET",
-            f"{self.endpoints.portal}{path}?{urlencode(query, quote_via=quote)}",
-            headers=_bearer(access_token),
-            body=None,
-            deadline=deadline,
-            limit=_LIST_LIMIT,
-        )
+        url = f"{self.endpoints.portal}{path}?{urlencode(query, quote_via=quote)}"
+        with self._pace.turn(deadline):
+            reply = self._transport.exchange(
+                "GET", url, headers=_bearer(access_token), body=None, deadline=deadline, limit=_LIST_LIMIT
+            )
+        if reply.status in (429, 503):
+            self._pace.refused(_retry_after(reply))
+        else:
+            self._pace.answered()
         return reply, _decoded(operation, reply, sent=(access_token.reveal(),))
 
     # Start URLs
@@ -419,6 +422,7 @@ def _patiently(call: Callable[[], _Answer], deadline: Deadline, *, only_throttli
         except ServiceError as error:
             if not _is_passing(error, only_throttling=only_throttling):
                 raise
+            # The pace slows all calls down; this jitter keeps those that were refused together apart.
             wait = max(random.uniform(0, longest), error.retry_after)  # noqa: S311 - jitter
             if wait >= deadline.remaining():
                 raise

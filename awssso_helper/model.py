@@ -43,7 +43,10 @@ class Secret:
         return "****"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(self._bytes(), other._bytes())
+
+    def _bytes(self) -> bytes:
+        return self._value.encode("utf-8", "surrogatepass")
 
     def __hash__(self) -> int:
         return hash(("Secret", self._value))
@@ -216,12 +219,14 @@ class RoleCredentials:
 class AccountRoles:
     """One account with the names of its roles.
 
-    `stale` means that the roles are the last known ones: the account could not be asked this time.
+    `stale` means that the roles are the last known ones: the account could not be asked this time. `asked_at` is the
+    epoch second at which it was last asked with success, 0 when that is not known.
     """
 
     account: Account
     roles: tuple[str, ...]
     stale: bool = False
+    asked_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ README's table is made from it.
 
 from __future__ import annotations
 
+import contextlib
+import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SPEC = """\
@@ -76,6 +79,8 @@ __many__ = string
 region = string(default='')
 """
 
+_SECTION = re.compile(r"(?P<depth>\[+)(?P<name>.*?)\]+\s*(?:#.*)?")
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileRules:
@@ -126,8 +131,11 @@ def change(path: Path, keys: tuple[str, ...], value: str) -> bytes:
     """Give the text of the settings file with one value changed; comments and order stay.
 
     `keys` are the section names and the key, as in ("sessions", "corp", "region"). Nothing is written.
+
+    Raises:
+        UsageError: the file is wrong as it is, or has no way to write this name or value.
     """
-    from configobj import ConfigObj  # noqa: PLC0415 - see `load`
+    from configobj import ConfigObj, ConfigObjError  # noqa: PLC0415 - see `load`
 
     lines = _lines(path) if path.exists() else []
     _validated(path, lines)
@@ -136,7 +144,18 @@ def change(path: Path, keys: tuple[str, ...], value: str) -> bytes:
     for key in keys[:-1]:
         section = section.setdefault(key, {})
     section[keys[-1]] = value
-    return ("\n".join([*config.write(), ""])).encode()
+    # ConfigObj writes some names ("[x]") so that it reads them as something else.
+    with contextlib.suppress(ConfigObjError, KeyError, TypeError):
+        written = config.write()
+        if _value_at(ConfigObj(written, interpolation=False), keys) == value:
+            return ("\n".join([*written, ""])).encode()
+    raise UsageError(f"{' '.join(keys)!a} = {value!a} cannot be written to {path}", hint="use a simpler name or value")
+
+
+def _value_at(section: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        section = section[key]
+    return section
 
 
 def _lines(path: Path) -> list[str]:
@@ -170,13 +189,26 @@ def _validated(path: Path, lines: list[str]) -> Any:
         # Of several errors ConfigObj makes one without a line; the first of them has it.
         first = (getattr(error, "errors", None) or [error])[0]
         raise _wrong(path, getattr(first, "line_number", 0) or 0, _first_line(first)) from error
+    for sections in _sections_for_values(config, config.configspec):
+        raise _wrong(path, _line_of(lines, sections, None), f"{sections[-1]}: a value is expected here, not a section")
     outcome = config.validate(Validator(), preserve_errors=True)
     for sections, key, problem in flatten_errors(config, outcome):
         number = _line_of(lines, sections, key)
-        raise _wrong(path, number, f"{key or sections[-1]}: {problem or 'a section is expected here'}")
+        raise _wrong(path, number, f"{key or sections[-1]}: {problem or 'a section is expected here'}"[:200])
     for sections, key in get_extra_values(config):
         raise _wrong(path, _line_of(lines, sections, key), f"there is no setting {key!a}")
+    if math.isnan(config["deadline_seconds"]):  # neither below the least nor above the most
+        raise _wrong(path, _line_of(lines, [], "deadline_seconds"), "deadline_seconds: this is no number of seconds")
     return config
+
+
+def _sections_for_values(config: Any, spec: Any, path: tuple[str, ...] = ()) -> Iterator[list[str]]:
+    """Find sections that stand where a value belongs; ConfigObj's validation breaks on them."""
+    for name in config.sections:
+        if name in spec.scalars:
+            yield [*path, name]
+        elif name in spec.sections or "__many__" in spec.sections:
+            yield from _sections_for_values(config[name], spec[name if name in spec else "__many__"], (*path, name))
 
 
 def _wrong(path: Path, number: int, problem: str) -> UsageError:
@@ -193,10 +225,11 @@ def _line_of(lines: list[str], sections: list[str], key: str | None) -> int:
     here: list[str] = []
     for number, line in enumerate(lines, 1):
         text = line.strip()
-        depth = len(text) - len(text.lstrip("["))
-        if depth and text.endswith("]" * depth):
-            here = [*here[: depth - 1], text.strip("[] '\"").casefold()]
-            if key in (None, text.strip("[] '\"")) and here[: len(wanted)] == wanted:
+        section = _SECTION.fullmatch(text)
+        if section:
+            name = section["name"].strip(" '\"")
+            here = [*here[: len(section["depth"]) - 1], name.casefold()]
+            if here == wanted if key is None else (name == key and here[:-1] == wanted):
                 return number
         elif key is not None and here == wanted and text.partition("=")[0].strip(" '\"") == key:
             return number

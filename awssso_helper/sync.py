@@ -55,8 +55,16 @@ class Sync:
         self._credentials = credentials
         self._memory = memory
 
-    def found(self, session: SsoSession, service: IdentityCenter, progress: Progress) -> Found:
-        """Discover a session's accounts and roles. Remembers nothing.
+    def found(
+        self,
+        session: SsoSession,
+        service: IdentityCenter,
+        progress: Progress,
+        *,
+        asks_all: bool = False,
+        is_dry: bool = False,
+    ) -> Found:
+        """Discover a session's accounts and roles. A dry run writes nothing, not even how far it came.
 
         Raises:
             AwsssoError: see `discovery.discovered`.
@@ -69,6 +77,8 @@ class Sync:
             known=known,
             progress=progress,
             deadline=Deadline(_DISCOVERY_SECONDS),
+            journal=None if is_dry else self._memory.journal(session.name),
+            asks_all=asks_all,
         )
         return Found(found, discovery.changes(known, found.inventory), is_first=known is None)
 
@@ -104,7 +114,9 @@ class Sync:
                 self._environment.ledger_file, lambda _: ledger, lock_dir=self._environment.lock_dir, deadline=deadline
             )
         for found in founds:
-            self._memory.remember(found.discovery.inventory, deadline)
+            inventory = found.discovery.inventory
+            self._memory.remember(inventory, deadline)
+            self._memory.journal(inventory.session).end()
         return is_changed
 
     def _planned(self, config_text: bytes, founds: Sequence[Found], consent: Consent) -> profiles.Plan:

@@ -190,6 +190,18 @@ class Terminal:
             yield DiscoveryProgress(bar, bar.add_task(title, total=None))
 
 
+class Recorder(Terminal):
+    """A voice that nobody hears: what is told is kept in `told`."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.told: list[str] = []
+
+    def tell(self, line: str = "") -> None:
+        """Keep the line."""
+        self.told.append(line)
+
+
 class DiscoveryProgress:
     """A bar of accounts asked of accounts found; without a bar it does nothing."""
 

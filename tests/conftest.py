@@ -59,9 +59,10 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def sealed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give this process the sealed variables and keep its sockets on loopback."""
+    variables = sealed_environment(home)
     for name in list(os.environ):
         monkeypatch.delenv(name)
-    for name, value in sealed_environment(home).items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(home)
     monkeypatch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))

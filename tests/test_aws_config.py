@@ -311,6 +311,13 @@ def test_an_existing_session_keeps_every_byte_but_the_changed_values():
     )
 
 
+def test_of_two_spellings_of_a_session_the_one_that_counts_is_edited():
+    data = b"[sso-session corp]\nsso_region = a\n[sso-session 'corp']\nsso_region = b\n"
+    after = aws_config.with_sso_session(data, CORP, name=NAME)
+    assert after.startswith(b"[sso-session corp]\nsso_region = a\n[sso-session 'corp']\nsso_region = us-east-1\n")
+    assert aws_config.sso_sessions(after, name=NAME) == [CORP]
+
+
 def test_a_session_that_says_the_same_in_another_spelling_is_not_rewritten():
     data = (
         b"[sso-session corp]\nsso_start_url=https://corp.awsapps.com/start\n"
@@ -424,6 +431,58 @@ def test_what_a_person_added_to_a_profile_is_in_its_entry_byte_for_byte():
     assert [each.text for each in read(swapped).block.entries] == [second, first]
 
 
+def test_keys_that_a_person_indented_are_keys():
+    text = (
+        b"[profile team.Admin]\n"
+        b"  credential_process = /old credential-process corp/123456789012/AdministratorAccess\n"
+        b"  region = eu-west-1\n    goes on\n  output = json\n"
+    )
+    [one] = read(b"# BEGIN awssso\n" + text + b"# END awssso\n").block.entries
+    edited = aws_config.edited_entry(one, name=one.name, launcher="/old", changes={"region": "x"}, newline=b"\n")
+    assert botocore_reads(edited.text)["profiles"]["team.Admin"] == {
+        "credential_process": "/old credential-process corp/123456789012/AdministratorAccess",
+        "region": "x",
+        "output": "json",
+    }
+
+
+BODY = st.lists(
+    st.tuples(
+        st.sampled_from(["", "", "  ", "    ", "\t", "\u00a0"]),
+        st.sampled_from(
+            ["region = a", "output: b", "s3 =", "a = b", "c=d", "# note", "; note", "", "Cli_Pager =", "deep"]
+        ),
+    ),
+    max_size=8,
+)
+CHANGES = st.dictionaries(st.sampled_from(["region", "output", "s3", "new", "a"]), st.sampled_from(["x", "y", None]))
+
+
+@given(BODY, BODY, CHANGES, st.sampled_from([("/old", ""), (LAUNCHER, "  "), (LAUNCHER, "")]), ENDINGS)
+@settings(max_examples=600, deadline=None)
+def test_an_edit_has_the_values_it_was_told_and_leaves_the_others(above, below, changes, process_at, ending):
+    launcher, indent = process_at
+    process = (indent, f"credential_process = /old credential-process {ADMIN.word()}")
+    lines = ["[profile x]", *("".join(pair) for pair in (*above, process, *below))]
+    data = "".join(line + ending for line in (BEGIN, *lines, END)).encode()
+    try:
+        [one] = read(data).block.entries
+    except RefusedError:
+        return
+    edited = aws_config.edited_entry(one, name="y", launcher=launcher, changes=changes, newline=b"\n")
+    expected = {key: value for key, value in {**one.settings, **changes}.items() if value is not None}
+    expected["credential_process"] = f"{launcher} credential-process {ADMIN.word()}"
+    assert botocore_reads(edited.text)["profiles"] == {"y": expected}
+    untouched = [line for line in one.text.splitlines() if line.strip()[:1] in (b"#", b";")]
+    assert [line for line in edited.text.splitlines() if line.strip()[:1] in (b"#", b";")] == untouched
+
+
+def test_the_block_stands_below_one_blank_line():
+    for data in (b"[default]\nx = 1\n", b"[default]\nx = 1\n\n", b"[default]\nx = 1"):
+        assert with_entries(data, entry()).startswith(b"[default]\nx = 1\n\n# BEGIN awssso\n")
+    assert with_entries(b"", entry()).startswith(b"# BEGIN awssso\n")
+
+
 def test_an_edit_changes_only_the_lines_it_is_about():
     text = (
         b"[profile team.Admin]\r\n# keep\r\nregion=eu-west-1\r\n"
@@ -436,12 +495,12 @@ def test_an_edit_changes_only_the_lines_it_is_about():
         name="new.Name",
         launcher=LAUNCHER,
         changes={"region": "us-east-1", "s3": None, "cli": "x"},
-        newline=b"\r\n",
+        newline=b"\n",
     )
     assert edited.text == (
         b"[profile new.Name]\r\n# keep\r\nregion = us-east-1\r\n"
         b"credential_process = " + LAUNCHER.encode() + b" credential-process corp/123456789012/AdministratorAccess\r\n"
-        b"cli = x\r\n# in s3\r\nlast = 1\r\n"
+        b"cli = x\n# in s3\r\nlast = 1\r\n"
     )
     assert edited.settings == {"region": "us-east-1", "last": "1", "cli": "x"}
     same = aws_config.edited_entry(edited, name="new.Name", launcher=LAUNCHER, changes={}, newline=b"\n")
@@ -529,6 +588,18 @@ def test_a_profile_that_would_be_hidden_by_another_spelling_is_not_let_through()
     before = b"[profile 'team.Admin']\nregion = x\n"
     with pytest.raises(RefusedError):
         aws_config.checked(read(before), with_entries(before, entry()), entries=[entry()])
+
+
+def test_a_profile_that_another_spelling_below_hides_is_not_let_through():
+    other = entry("other.Admin")
+    before = block(*other.text.decode().splitlines()) + b"[profile 'team.Admin']\nregion = x\n"
+    with pytest.raises(RefusedError):
+        aws_config.checked(read(before), with_entries(before, other, entry()), entries=[other, entry()])
+
+
+def test_a_text_that_would_lend_new_defaults_is_not_let_through():
+    with pytest.raises(RefusedError):
+        aws_config.checked(read(b"# nothing\n"), b"# nothing\n[DEFAULT]\nz = 1\n")
 
 
 @pytest.mark.parametrize("value", ["a #b", "a\nb", "ü", '"x"', "x\t", "a ;b"])

@@ -437,10 +437,8 @@ AMEND = (
 CALLS = ("openat", "flock", "write", "fchmod", "fsync", "rename", "close", "newfstatat,fstat,stat", "getrandom,read")
 
 
-def traced(config: Path, locks: Path, calls: str, injection: str) -> tuple[int, str, bool]:
-    """Amend under strace; give exit status, output, and whether the injection came to pass."""
-    process = started(AMEND, config, locks)
-    trace = config.parent.parent / "trace"
+def followed(process: subprocess.Popen[str], trace: Path, calls: str, injection: str) -> subprocess.Popen[str]:
+    """Put strace on a process that has not begun."""
     tracer = subprocess.Popen(
         ["strace", "-o", trace, "-e", f"trace={calls}", "-e", f"inject={calls}:{injection}", "-p", str(process.pid)],
         stderr=subprocess.PIPE,
@@ -452,6 +450,14 @@ def traced(config: Path, locks: Path, calls: str, injection: str) -> tuple[int, 
         process.communicate()
         tracer.communicate()
         pytest.skip(f"strace may not trace here: {first.strip()}")
+    return tracer
+
+
+def traced(config: Path, locks: Path, calls: str, injection: str) -> tuple[int, str, bool]:
+    """Amend under strace; give exit status, output, and whether the injection came to pass."""
+    trace = config.parent.parent / "trace"
+    process = started(AMEND, config, locks)
+    tracer = followed(process, trace, calls, injection)
     status, output = outcome(process)
     tracer.communicate(timeout=60)
     text = trace.read_text()
@@ -499,6 +505,7 @@ def test_an_error_at_any_system_call_is_told_and_changes_nothing_or_is_survived(
     for error in errors:
         for number in range(1, 60):
             config.write_bytes(OLD)
+            config.chmod(0o640)
             status, output, was_injected = traced(config, locks, calls, f"error={error}:when={number}")
             if not was_injected:
                 break
@@ -508,6 +515,7 @@ def test_an_error_at_any_system_call_is_told_and_changes_nothing_or_is_survived(
                 expected = OLD
                 assert output == "" or output.startswith("6 cannot ")
             assert config.read_bytes() == expected
+            assert stat.S_IMODE(config.stat().st_mode) == 0o640
             assert names(config.parent) == ["config"]
             # An error of the very last writes, of our own answer to a closed pipe, is not ours to tell.
             assert status == 0 or calls == "write"
@@ -599,4 +607,18 @@ def test_a_sweep_disturbs_no_writer(config):
         swept += files.sweep(config.parent)
     assert outcome(writer) == (0, "done\n")
     assert config.read_bytes() == b"299"
+    assert names(config.parent) == ["config"]
+
+
+def test_a_sweep_between_the_creation_and_the_lock_of_a_temporary_file_disturbs_no_writer(config, home, strace):
+    writer = started("files.replace(Path(sys.argv[1]), b'new')\nprint('done')", config)
+    tracer = followed(writer, home / "trace", "flock", "delay_enter=300000:when=1")
+    begin(writer)
+    swept = 0
+    while writer.poll() is None:
+        swept += files.sweep(config.parent)
+    tracer.communicate(timeout=60)
+    assert swept == 1
+    assert outcome(writer) == (0, "done\n")
+    assert config.read_bytes() == b"new"
     assert names(config.parent) == ["config"]

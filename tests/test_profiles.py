@@ -149,6 +149,19 @@ def test_a_name_is_never_given_to_another_role_even_when_its_own_is_gone():
     assert back.added == ("team-prod.AdministratorAccess",)
 
 
+def test_names_of_sessions_that_are_not_synced_now_are_taken_even_without_a_ledger():
+    first = plan(b"", inventory((PROD, ADMIN)))
+    made = plan(first.after, inventory((replace(PROD, name="TEAM-prod"), ADMIN), session="two"))
+    assert made.added == ("TEAM-prod-111111111111.AdministratorAccess",)
+
+
+def test_a_name_pruned_without_a_ledger_is_remembered_as_its_roles():
+    first = plan(b"", inventory((PROD, ADMIN), (DEV, ADMIN)))
+    gone = plan(first.after, inventory((DEV, ADMIN)))
+    made = plan(gone.after, inventory((DEV, ADMIN), (replace(PROD, id="999999999999"), ADMIN)), ledger=gone.ledger)
+    assert made.added == ("team-prod-999999999999.AdministratorAccess",)
+
+
 def test_the_same_account_through_two_sessions_has_two_names():
     other = inventory((PROD, ADMIN), session="partner")
     found = profiles.names([inventory((PROD, ADMIN)), other], RULES)
@@ -170,6 +183,7 @@ def test_the_same_account_through_two_sessions_has_two_names():
         ('a"b]c\nd\x1b[31m;e', "a-b-c-d-31m-e.Admin"),
         ("_hidden", "hidden.Admin"),
         ("x" * 1_000_000, "x" * 45 + "-444444444444.Admin"),
+        ("x" * 44 + "-" + "y" * 40, "x" * 44 + "-444444444444.Admin"),
     ],
 )
 def test_any_account_name_gives_a_safe_name(account_name, name):
@@ -216,6 +230,13 @@ def test_a_template_that_is_wrong_is_a_usage_error_that_lists_the_fields(templat
     with pytest.raises(UsageError) as caught:
         plan(rules=ProfileRules(template=template))
     assert "account_name" in caught.value.hint
+
+
+@pytest.mark.parametrize("account_id", ["", "12", "../../etc/xx", "\u0661" * 12, "1234567890123"])
+def test_an_account_id_that_is_none_is_left_out_and_said(account_id):
+    made = plan(b"", inventory((Account(account_id, "team"), ADMIN), (PROD, READER)))
+    assert made.added == ("team-prod.ReadOnly",)
+    assert made.left_out[0][1] == "the account id is not 12 digits"
 
 
 @pytest.mark.parametrize("role", ["", "x" * 600, "\ud800", "y" * 1_000_000])
@@ -341,6 +362,19 @@ def test_a_second_profile_that_a_person_made_for_a_role_stays():
     own = first.after.replace(b"# END", b"[profile zz]\n" + section + b"output = json\n# END")
     made = plan(own, ledger=first.ledger)
     assert made.is_empty()
+
+
+def test_of_two_old_names_of_a_role_one_is_renamed_and_none_is_lost():
+    first = plan(b"", inventory((PROD, ADMIN)))
+    section = first.after.partition(b"[profile ")[2].partition(b"# END")[0]
+    both = first.after.replace(b"# END", b"[profile " + section.replace(b"team-prod", b"older") + b"# END")
+    ledger = Ledger(
+        {**first.ledger.names, "older.AdministratorAccess": Handed("corp/111111111111/AdministratorAccess")}
+    )
+    made = plan(
+        both, inventory((PROD, ADMIN)), rules=ProfileRules(template="{role_name}@{account_name}"), ledger=ledger
+    )
+    assert names_in(made.after) == ["AdministratorAccess@team-prod", "team-prod.AdministratorAccess"]
 
 
 # What a person changed
@@ -534,6 +568,13 @@ def test_roles_that_vanished_lose_their_profiles_without_a_question_up_to_a_fift
     assert made.removed == ("a00.AdministratorAccess", "a01.AdministratorAccess")
     assert not made.needs_confirmation
     assert len(names_in(made.after)) == 8
+
+
+def test_more_than_a_fifth_of_nine_is_two():
+    nine = replace(MANY, accounts=MANY.accounts[1:])
+    first = plan(b"", nine)
+    fewer = replace(nine, accounts=nine.accounts[2:])
+    assert plan(first.after, fewer, ledger=first.ledger).needs_confirmation
 
 
 def test_more_than_a_fifth_needs_confirmation():

@@ -29,6 +29,8 @@ SECONDS = 30.0
 SECRET = "s3cr3t-" + "A" * 200
 TOKEN = "".join(f"{number:05}" for number in range(4000))
 OTHER_TOKEN = TOKEN[::-1]
+FIVE_PARTS = TOKEN[:6000]
+OTHER_FIVE_PARTS = OTHER_TOKEN[:6000]
 
 
 def opened(setting: str = "", *, may_prompt: bool = False) -> Store:
@@ -294,8 +296,8 @@ def test_a_value_in_parts_leaves_nothing_behind_when_it_is_deleted(items):
     store.delete("key", within())
 
 
-@pytest.mark.parametrize("old", [None, "old", TOKEN])
-@pytest.mark.parametrize("new", ["new", OTHER_TOKEN])
+@pytest.mark.parametrize("old", [None, "old", FIVE_PARTS])
+@pytest.mark.parametrize("new", ["new", OTHER_FIVE_PARTS])
 def test_a_kill_between_the_parts_leaves_the_old_value_or_the_new_one(items, old, new):
     ends = set()
     for point in range(1, 100):
