@@ -86,7 +86,7 @@ def python() -> str:
 
 # `.ci/run` installs what the tests need, so there nothing may skip but what cannot be had.
 MAY_NOT_SKIP = bool(os.environ.get("AWSSSO_TESTS_MAY_NOT_SKIP"))
-MAY_ALWAYS_SKIP = ("AWS CLI 2.13",)
+MAY_ALWAYS_SKIP = ("AWS CLI of version 2.13",)
 
 
 @pytest.hookimpl(wrapper=True)
