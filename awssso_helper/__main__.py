@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Where nobody else imports `typing`, an answer of the agent need not pay for it.
+    from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run one command and leave with its exit status."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["credential-process"] and not {"-h", "--help"} & set(arguments):
-        from awssso_helper.credential_process import run as run_lane  # noqa: PLC0415 - only the lane taken is loaded
+        if os.name == "posix":
+            from awssso_helper import warm  # noqa: PLC0415 - only the lane taken is loaded
+
+            warm.answer(arguments)
+        from awssso_helper.credential_process import run as run_lane  # noqa: PLC0415
 
         _leave(run_lane(arguments[1:]))
+    if arguments == ["agent", "serve"]:
+        # It stays for hours, and needs neither a parser nor the other commands in memory.
+        from awssso_helper.agent import main as run_agent  # noqa: PLC0415
+
+        _leave(run_agent())
     from awssso_helper.cli import run  # noqa: PLC0415
 
     _leave(run(arguments))

@@ -1,195 +1,314 @@
 """The agent: `credentials` behind a unix socket, what ssh-agent is to keys.
 
 Role credentials are in its memory only. It keeps those that are in use fresh ahead of time, makes many askers cost
-one call, and ends by itself. One thread serves all sockets; calls that may take time are made by a pool.
+one call, and ends by itself. One thread serves all sockets; calls that may take time are made by pools.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import ctypes
+import functools
 import json
+import math
 import os
 import queue
 import selectors
 import signal
 import socket
+import stat
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from awssso_helper import files, warm
-from awssso_helper.agent_client import as_bytes
+from awssso_helper.agent_client import as_bytes, peer_pid
 from awssso_helper.credentials import Credentials
-from awssso_helper.errors import AwsssoError, BusyError, KeyringError, RefusedError
+from awssso_helper.errors import (
+    AwsssoError,
+    BusyError,
+    KeyringError,
+    NetworkError,
+    RefusedError,
+)
 from awssso_helper.model import Deadline, Role, Secret, unquoted_word, utc_text
-from awssso_helper.role_cache import CachedDocument, MemoryCache
+from awssso_helper.role_cache import MemoryCache
 from awssso_helper.store import Store
 from awssso_helper.terminal import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from awssso_helper.environment import Environment
     from awssso_helper.settings import Settings
 
 _WORKERS = 16
+_RENEWERS = 4
 _MOST_CONNECTIONS = 512
+_FILES_FOR_OURSELVES = 64
 _LONGEST_REQUEST = 4096
 _REQUEST_SECONDS = 2.0
-_TICK_SECONDS = 1.0
-_ROUND_SECONDS = 15.0
+# How often connections are looked at while there are any, and the rest of the world.
+_SWEEP_SECONDS = 0.1
+_ROUND_SECONDS = 2.0
+_BEAT_SECONDS = 1.0
 # Credentials that were asked for this lately are kept fresh.
 _LATELY = 3600.0
-# How long before they would be too old to give, and how long to leave a role alone after a failure.
+# How long before they would be too old to give, and how long to leave them alone after a try.
 _AHEAD = 300.0
 _PAUSE = 60.0
+# A fetch ends so long before its asker's time, so that what is wrong can be said in its own words ...
 _TIME_TO_SPEAK = 0.3
+# ... and where it does not come back even so (a name server), the asker hears that.
+_LAST_WORD = 0.15
+# The part of that time which the keyring may take.
+_KEYRING_SHARE = 0.5
 _RENEW_SECONDS = 60.0
 # With nothing in hand (signed out, or the session ended) there is nothing to stay for.
 _EMPTY_SECONDS = 600.0
+# What is on its way at the end may be a refreshed token that is not stored yet.
+_LAST_SECONDS = 5.0
+_SUCCESSION_SECONDS = 2 * _LAST_SECONDS
 _AUDIT_LIMIT = 10 << 20
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Asker:
-    """One connection: what came so far, what is still to go, until when it may take."""
+    """One connection: what came so far, what is still to go, until when it may take; which role it waits for."""
 
     connection: socket.socket
     pid: int
     ends_at: float
     received: bytearray = field(default_factory=bytearray)
+    to_send: bytes = b""
+    means: bytes = b""
     is_served: bool = False
+    role: Role | None = None
+    next_beat: float = math.inf
+
+
+@dataclass(slots=True, eq=False)
+class _Room:
+    """What we hold of one SSO session. To forget it is to take a new one: what is on its way ends in the old."""
+
+    credentials: Credentials
+    cache: MemoryCache
 
 
 @dataclass(slots=True)
-class _Use:
-    """How a role is used: when it was last asked for (monotonic), and until when it is left alone."""
+class _Outcome:
+    """What a fetch came to: the document, or the error."""
 
-    asked_at: float
-    rests_until: float = 0.0
+    document: Secret | None = None
+    error: AwsssoError | None = None
+
+
+# A role whose credentials are renewed, or a session whose token is.
+_Renewed: TypeAlias = "Role | str"
+
+
+class _PatientStore(Store):
+    """The store for askers who wait: a keyring that hangs leaves time to say so."""
+
+    def get(self, key: str, deadline: Deadline) -> str | None:
+        return super().get(key, deadline.sooner(deadline.remaining() * _KEYRING_SHARE))
 
 
 class Agent:
     """The resident. `serve` returns when it is time to go."""
 
-    def __init__(self, environment: Environment, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, environment: Environment, settings: Settings, door: Door) -> None:
         self._environment = environment
         self._settings = settings
-        self._listener = listener
-        self._cache = MemoryCache()
-        self._store = Store(environment, settings.keyring, may_prompt=False)
-        self._credentials = Credentials.of_user(environment, settings, self._store, cache=self._cache)
-        self._context = warm.context(as_bytes(environment))
+        self._door = door
+        self._store = _PatientStore(environment, settings.keyring, may_prompt=False)
+        self._keyring = "not asked yet"
+        variables = as_bytes(environment)
+        self._place, self._means = warm.place(variables), warm.means(variables)
+        self._rooms: dict[str, _Room] = {}
+        self._used: dict[Role, float] = {}
+        self._rests: dict[_Renewed, float] = {}
+        self._fetching: dict[Role, _Room] = {}
+        self._renewing: dict[_Renewed, _Room] = {}
         self._selector = selectors.DefaultSelector()
         self._askers: dict[socket.socket, _Asker] = {}
-        self._waiting: dict[Role, list[_Asker]] = {}
-        self._uses: dict[Role, _Use] = {}
-        self._done: queue.SimpleQueue[tuple[Role, bytes]] = queue.SimpleQueue()
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="awssso-agent")
+        self._most_askers = _most_connections()
+        self._posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._jobs: set[Future[None]] = set()
+        self._fetchers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="fetch")
+        # Apart, so that renewals that hang never keep an asker waiting.
+        self._renewers = ThreadPoolExecutor(_RENEWERS, thread_name_prefix="renew")
         self._wake_in, self._wake_out = socket.socketpair()
         self._settings_seen = self._seen_settings()
         self._started_at = time.time()
         self._last_asked = time.monotonic()
-        self._next_round = time.monotonic() + _ROUND_SECONDS
+        self._next_sweep = self._next_round = 0.0
         self._is_ending = False
 
     def serve(self) -> None:
         """Answer until a signal, a request, long idleness or the end of all sessions ends it."""
-        for each in (self._listener, self._wake_in):
+        for each in (self._door.listener, self._wake_in, self._wake_out):
             each.setblocking(False)
+        for each in (self._door.listener, self._wake_in):
             self._selector.register(each, selectors.EVENT_READ)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._end_on_signal)
-        self._wake_out.setblocking(False)
         signal.set_wakeup_fd(self._wake_out.fileno(), warn_on_full_buffer=False)
         while not self._is_ending:
-            for key, _ in self._selector.select(_TICK_SECONDS):
+            for key, _ in self._selector.select(_SWEEP_SECONDS if self._askers else _ROUND_SECONDS):
                 self._attend(key.fileobj)
-            self._deliver()
-            self._drop_the_slow()
-            self._look_around()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+            for chore in (self._do_posted, self._sweep, self._look_around):
+                # An agent outlives a mistake of ours; whoever waits for what was lost is dropped in time.
+                with contextlib.suppress(Exception):
+                    chore()
+        self._end()
 
     def _end_on_signal(self, *_: object) -> None:
         self._is_ending = True
 
+    def _end(self) -> None:
+        """Take leave: nobody finds us any more, all is forgotten, and what is on its way may still be stored."""
+        self._shut_the_door()
+        self._rooms.clear()
+        for asker in list(self._askers.values()):
+            self._hang_up(asker)
+        for pool in (self._fetchers, self._renewers):
+            pool.shutdown(wait=False, cancel_futures=True)
+        concurrent.futures.wait([job for job in self._jobs if not job.cancelled()], _LAST_SECONDS)
+
+    def _shut_the_door(self) -> None:
+        """Let nobody in any more: before an answer that sends its asker to the next agent, so that it finds none."""
+        self._is_ending = True
+        if self._door.listener.fileno() >= 0:
+            self._selector.unregister(self._door.listener)
+        self._door.close()
+
     # Sockets
 
     def _attend(self, source: Any) -> None:
-        if source is self._listener:
-            self._accept()
-        elif source is self._wake_in:
-            with contextlib.suppress(BlockingIOError):
+        asker = self._askers.get(source)
+        try:
+            if source is self._door.listener:
+                self._accept()
+            elif source is self._wake_in:
                 self._wake_in.recv(4096)
-        elif source in self._askers:
-            self._receive(self._askers[source])
+            elif asker is not None and asker.to_send:
+                self._send(asker)
+            elif asker is not None:
+                self._receive(asker)
+        except BlockingIOError:
+            return
+        except Exception:  # noqa: BLE001 - one asker must not end the agent for all
+            if asker is not None:
+                self._hang_up(asker)
 
     def _accept(self) -> None:
         try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return
-        if warm.peer_uid(connection) != os.getuid():
-            connection.close()
-            return
-        if len(self._askers) >= _MOST_CONNECTIONS:
-            oldest = min((each for each in self._askers.values() if not each.is_served), key=_ends_at, default=None)
-            self._hang_up(oldest) if oldest else connection.close()
-        connection.setblocking(False)
-        asker = _Asker(connection, _peer_pid(connection), time.monotonic() + _REQUEST_SECONDS)
-        self._askers[connection] = asker
-        self._selector.register(connection, selectors.EVENT_READ)
-        # The request is mostly here already: one turn of the loop less.
-        self._receive(asker)
-
-    def _receive(self, asker: _Asker) -> None:
-        try:
-            piece = asker.connection.recv(_LONGEST_REQUEST + 1)
+            connection, _ = self._door.listener.accept()
         except BlockingIOError:
             return
         except OSError:
-            piece = b""
+            # Out of files, most likely: somebody has to go.
+            if not self._makes_room():
+                time.sleep(_SWEEP_SECONDS)
+            return
+        if warm.peer_uid(connection) != os.geteuid() or not self._has_room():
+            connection.close()
+            return
+        connection.setblocking(False)
+        asker = _Asker(connection, peer_pid(connection), time.monotonic() + _REQUEST_SECONDS)
+        self._askers[connection] = asker
+        self._selector.register(connection, selectors.EVENT_READ)
+        # The request is mostly here already: one turn of the loop less.
+        self._attend(connection)
+
+    def _has_room(self) -> bool:
+        return len(self._askers) < self._most_askers or self._makes_room()
+
+    def _makes_room(self) -> bool:
+        """Hang up on the oldest of those who have not said what they want; says whether there was one."""
+        for asker in self._askers.values():
+            if not asker.is_served:
+                self._hang_up(asker)
+                return True
+        return False
+
+    def _receive(self, asker: _Asker) -> None:
+        piece = asker.connection.recv(_LONGEST_REQUEST + 1)
         asker.received += piece
         if not piece or len(asker.received) > _LONGEST_REQUEST:
             self._hang_up(asker)
         elif asker.received.endswith(b"\n") and not asker.is_served:
             asker.is_served = True
-            asker.ends_at = time.monotonic() + warm.PATIENCE
+            asker.ends_at = time.monotonic() + _REQUEST_SECONDS
             self._serve(asker, bytes(asker.received[:-1]).split(b" "))
 
     def _answer(self, asker: _Asker, answer: bytes) -> None:
-        # A whole answer fits into any socket's buffer; whoever does not take it is not waited for.
-        with contextlib.suppress(OSError):
-            asker.connection.send(answer)
-        self._hang_up(asker)
+        if asker.connection not in self._askers:
+            return
+        asker.role = None
+        asker.to_send = answer
+        self._send(asker)
+
+    def _send(self, asker: _Asker) -> None:
+        try:
+            sent = asker.connection.send(asker.to_send)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._hang_up(asker)
+            return
+        asker.to_send = asker.to_send[sent:]
+        if not asker.to_send:
+            self._hang_up(asker)
+            return
+        asker.ends_at = time.monotonic() + _REQUEST_SECONDS
+        self._selector.modify(asker.connection, selectors.EVENT_WRITE)
 
     def _hang_up(self, asker: _Asker) -> None:
         if self._askers.pop(asker.connection, None):
             self._selector.unregister(asker.connection)
             asker.connection.close()
 
-    def _drop_the_slow(self) -> None:
+    def _sweep(self) -> None:
+        """Drop who is too slow, and give those whose time is over the last word."""
         now = time.monotonic()
-        for asker in [each for each in self._askers.values() if each.ends_at < now]:
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + _SWEEP_SECONDS
+        for asker in list(self._askers.values()):
+            if asker.ends_at < now:
+                self._give_up(asker)
+            elif asker.next_beat < now:
+                asker.next_beat = now + _BEAT_SECONDS
+                with contextlib.suppress(OSError):
+                    asker.connection.send(b" ")
+
+    def _give_up(self, asker: _Asker) -> None:
+        if asker.role is None:
             self._hang_up(asker)
+            return
+        standby = self._usable(asker.role)
+        late = NetworkError("no answer in time", hint="awssso status")
+        self._answer(asker, _refusal(late) if standby is None else _document(standby))
 
     # Requests
 
     def _serve(self, asker: _Asker, words: list[bytes]) -> None:
-        if len(words) < 4 or words[0] != b"awssso":  # noqa: PLR2004 - name, version, context, verb
+        if len(words) < 5 or words[0] != b"awssso":  # noqa: PLR2004 - name, version, place, means, verb
             self._hang_up(asker)
             return
-        version, context, verb, rest = words[1], words[2], words[3], words[4:]
-        if version != warm.VERSION.encode():
-            # An upgrade: the asker goes on without us, and starts one of its own kind.
-            self._answer(asker, warm.MISS + b"\n")
-            self._is_ending = True
+        version, place, asker.means, verb, rest = words[1], words[2], words[3], words[4], words[5:]
+        if version != warm.VERSION.encode() or self._settings_seen != self._seen_settings():
+            # An upgrade, or other settings: the asker goes on without us, and starts one of its own kind.
+            self._shut_the_door()
+            self._answer(asker, b"0\n" if verb == b"stop" else warm.MISS + b"\n")
             return
-        if verb == b"get" and context != self._context:
+        if verb == b"get" and place != self._place:
             self._answer(asker, warm.MISS + b"\n")
             return
         self._last_asked = time.monotonic()
@@ -199,57 +318,118 @@ class Agent:
             self._answer(asker, _refusal(error))
 
     def _do(self, asker: _Asker, verb: bytes, rest: Sequence[bytes]) -> None:
-        if verb == b"get" and len(rest) == 1:
-            self._give(asker, Role.from_word(rest[0].decode("utf-8", "replace")))
+        if verb == b"get" and len(rest) in (1, 2):
+            seconds = _seconds(rest[1]) if len(rest) > 1 else math.inf
+            self._give(asker, Role.from_word(rest[0].decode("utf-8", "replace")), seconds)
         elif verb == b"forget" and len(rest) == 1:
             self._forget(unquoted_word(rest[0].decode("ascii", "replace")))
             self._answer(asker, b"0\n")
         elif verb == b"status":
             self._answer(asker, b"0" + json.dumps(self._facts()).encode() + b"\n")
         elif verb == b"stop":
+            self._shut_the_door()
             self._answer(asker, b"0\n")
-            self._is_ending = True
         else:
             self._answer(asker, warm.MISS + b"\n")
 
-    def _give(self, asker: _Asker, role: Role) -> None:
+    def _give(self, asker: _Asker, role: Role, seconds: float) -> None:
+        now = time.monotonic()
         self._audit(asker, role)
-        use = self._uses.setdefault(role, _Use(0.0))
-        use.asked_at = time.monotonic()
-        cached = self._cache.get(role)
-        if cached is not None and self._credentials.is_fresh(cached):
+        self._used[role] = now
+        room = self._room(role.session)
+        cached = room.cache.get(role)
+        if cached is not None and room.credentials.is_fresh(cached):
             self._answer(asker, _document(cached.text))
-        elif role in self._waiting:
-            self._waiting[role].append(asker)
-        else:
-            self._waiting[role] = [asker]
-            self._pool.submit(self._fetch, role)
+            return
+        asker.role = role
+        asker.ends_at = now + min(seconds, self._settings.deadline) - _LAST_WORD
+        if self._settings.deadline > warm.PATIENCE:
+            asker.next_beat = now + _BEAT_SECONDS
+        self._fetch(role)
+
+    def _room(self, session: str) -> _Room:
+        if session not in self._rooms:
+            cache = MemoryCache()
+            credentials = Credentials.of_user(self._environment, self._settings, self._store, cache=cache)
+            self._rooms[session] = _Room(credentials, cache)
+        return self._rooms[session]
+
+    def _usable(self, role: Role) -> Secret | None:
+        room = self._rooms.get(role.session)
+        cached = room.cache.get(role) if room else None
+        return cached.text if room and cached and room.credentials.is_usable(cached) else None
 
     def _fetch(self, role: Role) -> None:
-        """Run in the pool; the answer goes back to the serving thread."""
+        if role in self._fetching:
+            return
+        room = self._room(role.session)
+        self._begin(self._fetchers, functools.partial(self._fetched, role, room))
+        self._fetching[role] = room
+
+    def _fetched(self, role: Role, room: _Room) -> None:
+        """Run in a pool; the outcome goes back to the serving thread."""
+        deadline = Deadline(self._settings.deadline - _TIME_TO_SPEAK)
+        outcome = _outcome_of(lambda: room.credentials.document(role, deadline))
+        self._post(functools.partial(self._deliver, role, room, outcome))
+        self._keyring = _keyring_name(self._store)
+
+    def _deliver(self, role: Role, room: _Room, outcome: _Outcome) -> None:
+        if self._fetching.get(role) is not room:
+            # Forgotten meanwhile: this may be another person's by now.
+            return
+        del self._fetching[role]
+        if outcome.document is None:
+            self._used.pop(role, None)
+        for asker in [each for each in self._askers.values() if each.role == role]:
+            self._answer(asker, self._words(asker, outcome))
+
+    def _words(self, asker: _Asker, outcome: _Outcome) -> bytes:
+        if outcome.document is not None:
+            return _document(outcome.document)
+        error = outcome.error or NetworkError("no answer")
+        if isinstance(error, (KeyringError, NetworkError)) and asker.means != self._means:
+            # It may reach what we cannot; with nothing in hand we make place for an agent of its kind.
+            if not self._held():
+                self._shut_the_door()
+            return warm.MISS + b"\n"
+        return _refusal(error)
+
+    def _forget(self, session: str) -> None:
+        """Drop all of a session; who waits gets what is valid now."""
+        self._rooms.pop(session, None)
+        for renewed in [each for each in self._renewing if _session_of(each) == session]:
+            del self._renewing[renewed]
+        self._used = {role: used for role, used in self._used.items() if role.session != session}
+        waiting = {asker.role for asker in self._askers.values() if asker.role and asker.role.session == session}
+        for role in [each for each in self._fetching if each.session == session]:
+            del self._fetching[role]
+        for role in waiting:
+            self._fetch(role)
+
+    # Between the threads
+
+    def _begin(self, pool: ThreadPoolExecutor, job: Callable[[], None]) -> None:
+        """Have a pool do it.
+
+        Raises:
+            AwsssoError: there is no thread to be had.
+        """
+        self._jobs = {each for each in self._jobs if not each.done()}
         try:
-            deadline = Deadline(self._settings.deadline - _TIME_TO_SPEAK)
-            answer = _document(self._credentials.document(role, deadline))
-        except AwsssoError as error:
-            answer = _refusal(error)
-        except Exception as error:  # noqa: BLE001 - an agent outlives a mistake of ours; the asker hears its type
-            answer = _refusal(AwsssoError(f"unexpected {type(error).__name__} in the agent", hint="awssso agent stop"))
-        self._done.put((role, answer))
+            self._jobs.add(pool.submit(job))
+        except RuntimeError as error:
+            raise AwsssoError("the agent gets no thread", hint="awssso agent stop") from error
+
+    def _post(self, call: Callable[[], None]) -> None:
+        """Have the serving thread do it."""
+        self._posted.put(call)
         with contextlib.suppress(OSError):
             self._wake_out.send(b"\0")
 
-    def _deliver(self) -> None:
+    def _do_posted(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                role, answer = self._done.get_nowait()
-                if answer[:1] != b"0" and role in self._uses:
-                    self._uses[role].rests_until = time.monotonic() + _PAUSE
-                for asker in self._waiting.pop(role, []):
-                    self._answer(asker, answer)
-
-    def _forget(self, session: str) -> None:
-        self._credentials.forget_session(session)
-        self._uses = {role: use for role, use in self._uses.items() if role.session != session}
+                self._posted.get_nowait()()
 
     # What it does by itself
 
@@ -261,71 +441,105 @@ class Agent:
         if self._has_reason_to_end(now - self._last_asked):
             self._is_ending = True
             return
-        for role, use in self._uses.items():
-            if now - use.asked_at < _LATELY and now > use.rests_until and self._is_ageing(role):
-                self._renew(role)
+        self._used = {role: used for role, used in self._used.items() if now - used < _LATELY}
+        self._rests = {each: until for each, until in self._rests.items() if now < until}
+        self._rooms = {session: room for session, room in self._rooms.items() if self._is_needed(session, room)}
+        for role in self._used:
+            self._renew_if_ageing(role)
 
     def _has_reason_to_end(self, idle: float) -> bool:
-        limit = self._settings.agent_idle if self._cache.held() else _EMPTY_SECONDS
-        return idle > limit or not _is_still_here(self._listener) or self._settings_seen != self._seen_settings()
+        limit = self._settings.agent_idle if self._held() else _EMPTY_SECONDS
+        return idle > limit or not self._door.is_open() or self._settings_seen != self._seen_settings()
+
+    def _is_needed(self, session: str, room: _Room) -> bool:
+        return bool(room.cache.held()) or any(role.session == session for role in (*self._used, *self._fetching))
 
     def _seen_settings(self) -> object:
         """Give what tells whether the settings file is still the one that we read."""
         try:
-            status = self._environment.settings_file.stat()
+            status = os.stat(self._environment.settings_file)  # noqa: PTH116 - at each request
         except OSError:
             return None
-        return status.st_ino, status.st_mtime_ns
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
-    def _is_ageing(self, role: Role) -> bool:
-        cached = self._cache.get(role)
-        return cached is not None and not self._credentials.is_fresh(_later(cached))
+    def _renew_if_ageing(self, role: Role) -> None:
+        room = self._rooms.get(role.session)
+        if room is None:
+            return
+        cached = room.cache.get(role)
+        if cached is not None and not room.credentials.is_fresh(cached, ahead=_AHEAD):
+            self._renew(role, room, lambda deadline: room.credentials.renew(role, deadline))
+        if room.credentials.token_ends_soon(role.session):
+            self._renew(role.session, room, lambda deadline: room.credentials.renew_token(role.session, deadline))
 
-    def _renew(self, role: Role) -> None:
-        if role not in self._waiting:
-            self._waiting[role] = []
-            self._pool.submit(self._fetch_ahead, role)
+    def _renew(self, renewed: _Renewed, room: _Room, call: Callable[[Deadline], None]) -> None:
+        if renewed in self._renewing or renewed in self._rests:
+            return
+        self._begin(self._renewers, functools.partial(self._renewal, renewed, room, call))
+        self._renewing[renewed] = room
 
-    def _fetch_ahead(self, role: Role) -> None:
-        try:
-            self._credentials.renew(role, Deadline(_RENEW_SECONDS))
-        except AwsssoError:
-            self._uses[role].rests_until = time.monotonic() + _PAUSE
-        self._fetch(role)
+    def _renewal(self, renewed: _Renewed, room: _Room, call: Callable[[Deadline], None]) -> None:
+        """Run in a pool. What fails is tried again after a pause; until then the old is good."""
+        with contextlib.suppress(Exception):
+            call(Deadline(_RENEW_SECONDS))
+        self._post(functools.partial(self._note_renewal, renewed, room))
+
+    def _note_renewal(self, renewed: _Renewed, room: _Room) -> None:
+        if self._renewing.get(renewed) is not room:
+            return
+        del self._renewing[renewed]
+        # Also after a success: near the end of a sign-in even a new token is an old one.
+        self._rests[renewed] = time.monotonic() + _PAUSE
 
     # What it tells
 
+    def _held(self) -> dict[Role, int]:
+        return {role: end for room in self._rooms.values() for role, end in room.cache.held().items()}
+
     def _facts(self) -> dict[str, Any]:
-        held = self._cache.held()
         return {
             "pid": os.getpid(),
             "version": warm.VERSION,
             "started": utc_text(self._started_at),
-            "keyring": _keyring_name(self._store),
-            "roles": [{"role": role.word(), "expires": utc_text(end)} for role, end in sorted(held.items())],
+            "keyring": self._keyring,
+            "roles": [{"role": role.word(), "expires": utc_text(end)} for role, end in sorted(self._held().items())],
         }
 
     def _audit(self, asker: _Asker, role: Role) -> None:
         if not self._settings.agent_audit:
             return
+        parent = _parent(asker.pid)
         line = {
             "time": utc_text(time.time()),
             "role": role.word(),
             "pid": asker.pid,
             "executable": _executable(asker.pid),
-            "parent_pid": _parent(asker.pid),
-            "parent_executable": _executable(_parent(asker.pid)),
+            "parent_pid": parent,
+            "parent_executable": _executable(parent),
         }
         _append(self._environment.audit_file, json.dumps(line))
 
 
-def _ends_at(asker: _Asker) -> float:
-    return asker.ends_at
+def _session_of(renewed: _Renewed) -> str:
+    return renewed if isinstance(renewed, str) else renewed.session
 
 
-def _later(cached: CachedDocument) -> CachedDocument:
-    """Give the same as it will be when it is time to have a new one."""
-    return CachedDocument(cached.text, cached.fetched_at, int(cached.expires_at - _AHEAD))
+def _outcome_of(call: Callable[[], Secret]) -> _Outcome:
+    try:
+        return _Outcome(document=call())
+    except AwsssoError as error:
+        return _Outcome(error=error)
+    except Exception as error:  # noqa: BLE001 - an agent outlives a mistake of ours; the asker hears its type
+        return _Outcome(error=AwsssoError(f"unexpected {type(error).__name__} in the agent", hint="awssso agent stop"))
+
+
+def _seconds(word: bytes) -> float:
+    """Read how long the asker waits; what is no number of seconds is no limit."""
+    try:
+        seconds = float(word)
+    except ValueError:
+        return math.inf
+    return seconds if seconds > 0 else math.inf
 
 
 def _document(text: Secret) -> bytes:
@@ -333,7 +547,7 @@ def _document(text: Secret) -> bytes:
 
 
 def _refusal(error: AwsssoError) -> bytes:
-    return b"%d%s\n" % (error.exit_status, one_line(error).encode("ascii"))
+    return b"%d%s\n" % (min(error.exit_status, 9), one_line(error).encode("ascii", "replace"))
 
 
 def _keyring_name(store: Store) -> str:
@@ -343,22 +557,20 @@ def _keyring_name(store: Store) -> str:
         return error.message
 
 
-def _is_still_here(listener: socket.socket) -> bool:
-    """Say whether our socket is still in its place; else nobody can find us (the runtime directory is gone)."""
-    try:
-        return os.stat(listener.getsockname()).st_uid == os.getuid()  # noqa: PTH116 - the kernel's own form of a path
-    except OSError:
-        return False
+def _most_connections() -> int:
+    """Give how many connections we may hold, with as many files allowed as the system lets us."""
+    import resource  # noqa: PLC0415 - POSIX only
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _FILES_FOR_OURSELVES
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(hard, wanted), hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS if soft < 0 else max(8, min(_MOST_CONNECTIONS, soft - _FILES_FOR_OURSELVES))
 
 
 # Who asks
-
-
-def _peer_pid(connection: socket.socket) -> int:
-    if not hasattr(socket, "SO_PEERCRED"):
-        return 0
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return int.from_bytes(credentials[:4], sys.byteorder)
 
 
 def _executable(pid: int) -> str:
@@ -370,19 +582,23 @@ def _executable(pid: int) -> str:
 
 def _parent(pid: int) -> int:
     try:
-        return int(
-            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1]
-        )
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return int(text.rpartition(")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return 0
 
 
 def _append(path: Path, line: str) -> None:
+    """Add a line to a file that is ours and stays below a size: a full one becomes the former one."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, flags, 0o600)
         try:
-            if os.fstat(descriptor).st_size < _AUDIT_LIMIT:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
                 os.write(descriptor, f"{line}\n".encode())
+            if status.st_size > _AUDIT_LIMIT:
+                path.replace(path.with_name(f"{path.name}.1"))
         finally:
             os.close(descriptor)
 
@@ -390,25 +606,46 @@ def _append(path: Path, line: str) -> None:
 # Being the process
 
 
+def main() -> int:
+    """Be the agent as a process of its own. Gives the exit status; what is wrong is said in one line."""
+    from awssso_helper import settings as own_settings  # noqa: PLC0415 - the room, beside the values that we are given
+    from awssso_helper.environment import Environment  # noqa: PLC0415 - as above
+
+    environment = Environment()
+    try:
+        return run(environment, own_settings.load(environment.settings_file))
+    except AwsssoError as error:
+        with contextlib.suppress(OSError):
+            os.write(2, f"{one_line(error)}\n".encode("ascii", "replace"))
+        return error.exit_status
+
+
 def run(environment: Environment, settings: Settings) -> int:
-    """Be the agent. Gives the exit status; 0 also when another one serves already."""
+    """Be the agent. Gives the exit status; 0 also when another one serves already.
+
+    Raises:
+        RefusedError: there is no place for its socket.
+    """
     _detach()
     lock = files.private_dir(environment.lock_dir) / "agent.lock"
     try:
-        with files.locked(lock, Deadline(0)):
-            _serve(environment, settings)
+        # One that is about to end holds it still.
+        with files.locked(lock, Deadline(0 if _is_answering(environment) else _SUCCESSION_SECONDS)):
+            door = Door.opened(environment)
+            try:
+                Agent(environment, settings, door).serve()
+            finally:
+                door.close()
     except BusyError:
         pass
     return 0
 
 
-def _serve(environment: Environment, settings: Settings) -> None:
-    listener, path = _listen(environment)
-    try:
-        Agent(environment, settings, listener).serve()
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
+def _is_answering(environment: Environment) -> bool:
+    connection = warm.connected(as_bytes(environment), _TIME_TO_SPEAK)
+    if connection is not None:
+        connection.close()
+    return connection is not None
 
 
 def _detach() -> None:
@@ -430,25 +667,72 @@ def _be_undumpable() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_dumpable, 0, 0, 0, 0)
 
 
-def _listen(environment: Environment) -> tuple[socket.socket, Path]:
-    """Bind in the first directory that is ours alone, or can be made so.
+class Door:
+    """The socket in the file system. It may be taken away from us, or put by somebody else in its place."""
 
-    Raises:
-        RefusedError: there is none.
-    """
-    for raw in warm.directories(as_bytes(environment)):
+    def __init__(self, listener: socket.socket, path: Path) -> None:
+        self.listener = listener
+        self._path = path
+        self._identity = _identity(path)
+
+    @classmethod
+    def opened(cls, environment: Environment) -> Door:
+        """Bind in the first directory that is ours alone, or can be made so.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        variables = as_bytes(environment)
+        for raw in warm.directories(variables):
+            with contextlib.suppress(RefusedError, OSError):
+                return cls._opened_in(raw, is_runtime=raw == warm.directories(variables)[0])
+        raise RefusedError("there is no private directory for the agent's socket", hint="set XDG_RUNTIME_DIR")
+
+    @classmethod
+    def _opened_in(cls, raw: bytes, *, is_runtime: bool) -> Door:
         directory = Path(os.fsdecode(raw))
-        if not directory.parent.is_dir():
-            continue
-        try:
-            files.private_dir(directory)
-        except RefusedError:
-            continue
+        if is_runtime and not directory.parent.is_dir():
+            # The system makes runtime directories. One of ours would be in its way.
+            raise RefusedError(f"there is no {directory.parent}")
+        files.private_dir(directory)
         path = directory / "agent.sock"
+        _demand_nobody(raw)
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(warm.address(raw))
-        path.chmod(0o600)
-        listener.listen(_MOST_CONNECTIONS)
-        return listener, path
-    raise RefusedError("there is no private directory for the agent's socket", hint="set XDG_RUNTIME_DIR")
+        try:
+            listener.bind(warm.address(raw))
+            path.chmod(0o600)
+            listener.listen(_MOST_CONNECTIONS)
+        except OSError:
+            listener.close()
+            raise
+        return cls(listener, path)
+
+    def is_open(self) -> bool:
+        """Say whether our socket is still in its place; else nobody can find us."""
+        return self._identity is not None and _identity(self._path) == self._identity
+
+    def close(self) -> None:
+        """Take the socket away, if it is ours still."""
+        if self.is_open():
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self.listener.close()
+
+
+def _demand_nobody(directory: bytes) -> None:
+    """Make sure that nobody serves there: an agent with another state directory, and so with another lock."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(warm.address(directory))
+        except OSError:
+            return
+    raise RefusedError("another agent serves there")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISSOCK(status.st_mode) else None

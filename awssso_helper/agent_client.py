@@ -1,22 +1,29 @@
-"""The way to the agent: is one wanted, ask it, start it. What a short-lived process needs, and no more."""
+"""The way to the agent: is one wanted, ask it, start it, stop it. What a short-lived process needs, and no more."""
 
 from __future__ import annotations
 
+import _socket
+import contextlib
 import os
-import socket
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from awssso_helper import files, warm
-from awssso_helper.errors import BusyError
+from awssso_helper.errors import AwsssoError
 from awssso_helper.model import Deadline
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from awssso_helper.environment import Environment
     from awssso_helper.settings import Settings
 
-_START_SECONDS = 3.0
+_START_SECONDS = 10.0
+_STOP_SECONDS = 3.0
+# After a start that failed, calls do without an agent for so long.
+_PAUSE = 60.0
 # What an SDK's process has that the agent should not: its keys, its profile, its Python.
 _FOREIGN = ("AWS_", "PYTHON")
 _KEPT = (
@@ -32,28 +39,53 @@ _KEPT = (
 
 def is_wanted(settings: Settings) -> bool:
     """Say whether an agent can run here and the settings do not forbid it."""
-    return settings.agent and hasattr(socket, "AF_UNIX") and hasattr(os, "posix_spawn")
+    return settings.agent and hasattr(_socket, "AF_UNIX") and hasattr(os, "posix_spawn")
 
 
 def asked(environment: Environment, verb: str, *words: str, patience: float = warm.PATIENCE) -> bytes | None:
-    """Ask the running agent: a status digit, text and a newline. None when none of our version and place answers."""
+    """Ask the running agent: a status digit, text and a newline. None when none of our version and place answers.
+
+    One that hangs is status 5 in the end.
+    """
     variables = as_bytes(environment)
     return warm.asked(warm.request(verb.encode(), [word.encode() for word in words], variables), variables, patience)
 
 
-def start(environment: Environment) -> bool:
-    """Start an agent and wait until it listens; of many at once, one starts it and all wait. Says whether it does."""
+# Start
+
+
+def start(environment: Environment, patience: float = _START_SECONDS, *, is_insistent: bool = False) -> bool:
+    """Start an agent and wait until it listens; of many at once, one starts it and all wait. Says whether it does.
+
+    Where the last try failed just now, only an `is_insistent` caller tries again.
+    """
+    if _is_up(environment):
+        return True
+    failure = environment.state_dir / "agent-failed"
+    deadline = Deadline(patience)
     try:
-        with files.locked(environment.lock_dir / "agent-start.lock", Deadline(0)):
-            if not _is_up(environment):
-                spawn(environment, ["agent", "serve"])
-            return _came_up(environment)
-    except BusyError:
-        return _came_up(environment)
+        with files.locked(environment.lock_dir / "agent-start.lock", deadline):
+            if _is_up(environment):
+                return True
+            if not is_insistent and _is_recent(failure):
+                return False
+            is_up = _came_up(environment, spawn(environment, ["agent", "serve"]), deadline)
+            failure.unlink(missing_ok=True) if is_up else failure.touch()
+            return is_up
+    except (AwsssoError, OSError):
+        # Whatever stands in the way: without an agent everything works, slower.
+        return _is_up(environment)
 
 
-def spawn(environment: Environment, arguments: list[str]) -> None:
-    """Start awssso in a process of its own, with nothing of ours open in it, and do not wait."""
+def _is_recent(failure: Path) -> bool:
+    try:
+        return 0 <= time.time() - failure.stat().st_mtime < _PAUSE
+    except OSError:
+        return False
+
+
+def spawn(environment: Environment, arguments: list[str]) -> int:
+    """Start awssso in a process of its own, with nothing of ours open in it, and do not wait; gives its pid."""
     variables = {
         name: value
         for name, value in environment.variables.items()
@@ -64,19 +96,41 @@ def spawn(environment: Environment, arguments: list[str]) -> None:
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
     ]
-    command = [sys.executable, "-I", "-m", "awssso_helper", *arguments]
-    os.posix_spawn(sys.executable, command, variables, file_actions=actions)
+    command = [sys.executable, *_python_options(), *arguments]
+    # An SDK may block or ignore signals in the thread that calls us; the agent needs its SIGTERM.
+    needed = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD]
+    return os.posix_spawn(sys.executable, command, variables, file_actions=actions, setsigmask=[], setsigdef=needed)
 
 
-def _came_up(environment: Environment) -> bool:
-    end = Deadline(_START_SECONDS)
+def _python_options() -> list[str]:
+    """Keep the working directory, and PYTHON* variables, out of the agent's Python."""
+    user_site = getattr(sys.modules.get("site"), "USER_SITE", None)
+    if not user_site or not __file__.startswith(user_site + os.sep):
+        return ["-I", "-m", "awssso_helper"]
+    # `pip install --user`: -I would leave out the very folder that we are in.
+    return ["-E", "-c", "import sys; del sys.path[0]; from awssso_helper.__main__ import main; main()"]
+
+
+def _came_up(environment: Environment, pid: int, deadline: Deadline) -> bool:
     pause = 0.01
-    while not end.passed():
+    while not deadline.passed():
+        # In this order: one that ended because another serves already is no failure.
+        has_ended = _has_ended(pid)
         if _is_up(environment):
             return True
-        time.sleep(pause)
+        if has_ended:
+            return False
+        time.sleep(min(pause, deadline.remaining()))
         pause = min(pause * 1.5, 0.1)
     return False
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        # Whoever ignores SIGCHLD is not told.
+        return False
 
 
 def _is_up(environment: Environment) -> bool:
@@ -85,6 +139,41 @@ def _is_up(environment: Environment) -> bool:
         return False
     connection.close()
     return True
+
+
+# Stop
+
+
+def stop(environment: Environment) -> bool:
+    """Stop the agent, also one that hangs or is of another version. Says whether there was one."""
+    pid = _pid(environment)
+    if pid is None:
+        return False
+    answer = asked(environment, "stop", patience=_STOP_SECONDS)
+    if pid and answer is not None and answer[:1] != b"0":
+        # It does not even read its socket (suspended, most likely), so a signal that it handles would not end it.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return True
+
+
+def _pid(environment: Environment) -> int | None:
+    """Give the process behind the agent's socket: 0 where the system does not tell, None where nobody is."""
+    connection = warm.connected(as_bytes(environment), _STOP_SECONDS)
+    if connection is None:
+        return None
+    try:
+        return peer_pid(connection)
+    finally:
+        connection.close()
+
+
+def peer_pid(connection: _socket.socket) -> int:
+    """Give the process at the other end, or 0 where the system does not tell."""
+    if not hasattr(_socket, "SO_PEERCRED"):
+        return 0
+    credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    return int.from_bytes(credentials[:4], sys.byteorder)
 
 
 def as_bytes(environment: Environment) -> dict[bytes, bytes]:

@@ -382,10 +382,10 @@ def resident(context: Context) -> int:
     if not agent_client.is_wanted(context.settings):
         terminal.tell("there is no agent: the settings say agent = off, or this system has no unix sockets")
         return 0 if action == "stop" else 1
-    if action == "start" and not agent_client.start(environment):
+    if action == "start" and not agent_client.start(environment, is_insistent=True):
         raise AwsssoError("the agent did not start", hint="awssso agent serve shows why")
     if action == "stop":
-        was_running = agent_client.asked(environment, "stop") is not None
+        was_running = agent_client.stop(environment)
         terminal.tell("the agent is stopped; what it held is gone" if was_running else "no agent is running")
         return 0
     return _agent_shown(context)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from awssso_helper.settings import Settings
 
 USAGE = "awssso credential-process SESSION/ACCOUNT/ROLE"
+# The part of the deadline that the start of an agent may take.
+_STARTING_SHARE = 0.6
 # The inner deadline ends this much sooner, so that what is wrong can still be said in its own words.
 _TIME_TO_SPEAK = 0.3
 
@@ -78,7 +80,7 @@ def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
     def work() -> None:
         try:
             role = _role(arguments, environment)
-            if agent_client.is_wanted(settings) and _is_answered_by_agent(role, environment, outcome):
+            if agent_client.is_wanted(settings) and _is_answered_by_agent(role, environment, outcome, deadline):
                 return
             outcome.document = _credentials(environment, settings).document(role, deadline, standby=outcome.hold)
         except AwsssoError as error:
@@ -92,13 +94,15 @@ def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
     return outcome
 
 
-def _is_answered_by_agent(role: Role, environment: Environment, outcome: _Outcome) -> bool:
+def _is_answered_by_agent(role: Role, environment: Environment, outcome: _Outcome, deadline: Deadline) -> bool:
     """Ask the agent, started first where there is none. False: go on without one."""
     from awssso_helper import agent_client  # noqa: PLC0415
 
-    answer = agent_client.asked(environment, "get", role.word())
-    if answer is None and agent_client.start(environment):
-        answer = agent_client.asked(environment, "get", role.word())
+    # A start that takes longer than this leaves no time to do it here.
+    if not agent_client.start(environment, deadline.remaining() * _STARTING_SHARE):
+        return False
+    left = deadline.remaining()
+    answer = agent_client.asked(environment, "get", role.word(), f"{left:.2f}", patience=left)
     if answer is None:
         return False
     status, text = answer[0] - ord("0"), answer[1:].decode("ascii").rstrip("\n")

@@ -206,10 +206,16 @@ class Credentials:
         Raises:
             LoginNeededError: nobody signed in, or the session is over. Known without a call once it was seen.
         """
-        token = _token_of(self._remembered.get(session) or self._usable_sign_in(session, deadline))
+        remembered = self._remembered.get(session)
+        if remembered is None or not _is_good(_token_of(remembered), margin):
+            # Another process may have refreshed it, or signed in anew.
+            remembered = self._usable_sign_in(session, deadline)
+        token = _token_of(remembered)
         if _is_good(token, margin) and token.access_token != refused:
             return token
         if token.refresh_token is None and refused is None:
+            if _is_good(token):
+                return token
             raise _login_needed(session, "has expired")
         with self._locked(session_key(session), deadline):
             sign_in = self._usable_sign_in(session, deadline)
@@ -263,7 +269,7 @@ class Credentials:
         cached = self._cache.get(role, deadline)
         if cached is not None and self.is_fresh(cached):
             return cached.text
-        usable = cached.text if cached is not None and cached.left() >= _USABLE else None
+        usable = cached.text if cached is not None and self.is_usable(cached) else None
         if usable is not None and standby is not None:
             standby(usable)
         try:
@@ -274,14 +280,28 @@ class Credentials:
             return usable
 
     def renew(self, role: Role, deadline: Deadline) -> None:
-        """Fetch credentials that are still good anew, ahead of time, and the access token when it ends soon.
+        """Fetch credentials that are still good anew, ahead of time.
 
         Raises:
             AwsssoError: as for `document`; what is cached stays.
         """
         with self._locked(role_key(role), deadline):
-            self.access_token(role.session, deadline, margin=_TOKEN_AHEAD)
             self._fetched(role, deadline)
+
+    def renew_token(self, session: str, deadline: Deadline) -> None:
+        """Refresh an access token that ends soon, ahead of time.
+
+        Raises:
+            AwsssoError: as for `access_token`; the token stays in use while it is good.
+        """
+        self.access_token(session, deadline, margin=_TOKEN_AHEAD)
+
+    def token_ends_soon(self, session: str) -> bool:
+        """Say whether the access token used last can and should be renewed. Asks neither store nor AWS."""
+        sign_in = self._remembered.get(session)
+        if sign_in is None or sign_in.token is None or sign_in.token.refresh_token is None:
+            return False
+        return not _is_good(sign_in.token, _TOKEN_AHEAD)
 
     def _single_flight(self, role: Role, deadline: Deadline) -> Secret:
         with self._locked(role_key(role), deadline):
@@ -307,10 +327,15 @@ class Credentials:
             return document.text
         return document.text
 
-    def is_fresh(self, cached: CachedDocument) -> bool:
-        """Say whether a cached document is good enough to be given without asking AWS."""
-        half_life = (cached.expires_at - cached.fetched_at) / 2
-        return cached.left() > max(_USABLE, min(self._minimum_left, half_life))
+    def is_fresh(self, cached: CachedDocument, *, ahead: float = 0.0) -> bool:
+        """Say whether a cached document is good enough to be given without asking AWS, also `ahead` seconds later."""
+        life = cached.expires_at - cached.fetched_at
+        # Of a short life a part: else it would be renewed all the time.
+        return cached.left() - min(ahead, life / 10) > max(_USABLE, min(self._minimum_left, life / 2))
+
+    def is_usable(self, cached: CachedDocument) -> bool:
+        """Say whether a cached document may be given where no better one can be had (SECURITY C9)."""
+        return cached.left() >= _USABLE
 
     def forget_roles(self, session: str, deadline: Deadline) -> None:
         """Drop the cached role credentials of a session: after a sign-in they may be another person's."""

@@ -179,7 +179,7 @@ def _sandbox(*, approves_by_itself: bool | None = None) -> Iterator[_Sandbox]:
         try:
             yield sandbox
         finally:
-            agent_client.asked(Environment(sandbox.variables), "stop")
+            agent_client.stop(Environment(sandbox.variables))
 
 
 def _has_browser() -> bool:

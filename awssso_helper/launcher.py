@@ -7,9 +7,7 @@ what survives: when Python or the package moved, it finds the full command, and 
 from __future__ import annotations
 
 import os
-import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,29 +16,43 @@ from awssso_helper import files
 from awssso_helper.errors import AwsssoError, RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from awssso_helper.environment import Environment
     from awssso_helper.settings import Settings
 
-_FORM = 1
+# The full command is started without the variables by which a directory (.envrc) or a debugging session runs code in
+# it or has it print; the warm lane's -I ignores them all. A program whose interpreter is gone is passed by, since
+# `exec` could only fail.
 _TEMPLATE = """\
 #!/bin/sh
-# awssso launcher {form}: written by `awssso sync`; any awssso command repairs it.
+# awssso launcher 2: written by `awssso sync`; any awssso command repairs it.
 python={python}
 warm={warm}
 full={full}
-if [ -x "$full" ]; then
-  if [ "$1" = credential-process ] && [ -x "$python" ] && [ -r "$warm" ]; then
+unset PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONPYCACHEPREFIX PYTHONPLATLIBDIR PYTHONSTARTUP PYTHONINSPECT \\
+  PYTHONWARNINGS PYTHONBREAKPOINT PYTHONVERBOSE PYTHONDEBUG PYTHONDEVMODE PYTHONPROFILEIMPORTTIME PYTHONDUMPREFS \\
+  PYTHONMALLOCSTATS PYTHONCASEOK PYTHONEXECUTABLE
+if [ -x "$python" ] && [ -x "$full" ]; then
+  if [ "$1" = credential-process ] && [ -r "$warm" ]; then
     exec "$python" -I -S "$warm" "$full" "$@"
   fi
   exec "$full" "$@"
 fi
-for full in "$HOME/.local/bin/awssso" /opt/homebrew/bin/awssso /usr/local/bin/awssso /usr/bin/awssso; do
-  if [ -x "$full" ]; then exec "$full" "$@"; fi
+for each in "$full" "$HOME/.local/bin/awssso" /opt/homebrew/bin/awssso /usr/local/bin/awssso /usr/bin/awssso; do
+  if [ ! -x "$each" ] || [ "$each" -ef "$0" ]; then continue; fi
+  IFS= read -r first <"$each"
+  case $first in
+  "#!"*)
+    first=${{first#"#!"}}
+    if [ ! -x "${{first%% *}}" ]; then continue; fi
+    ;;
+  esac
+  exec "$each" "$@"
 done
-echo "awssso: the program that this profile calls has moved; run: awssso sync" >&2
+echo "awssso: the program that this profile calls has moved; install awssso-helper anew, then run: awssso sync" >&2
 exit 1
 """
-_PATHS = re.compile(r"^(python|warm|full)=(.*)$", re.MULTILINE)
 
 
 def program(environment: Environment, settings: Settings) -> str:
@@ -49,34 +61,42 @@ def program(environment: Environment, settings: Settings) -> str:
     Raises:
         RefusedError: the path of awssso itself cannot be found, or the launcher cannot be written.
     """
-    full = settings.launcher or full_command()
     if settings.launcher or sys.platform == "win32":
-        return full
+        return settings.launcher or full_command(environment)
     path = _path(environment)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(path, _text(full))
+    _write(path, _text(full_command(environment)))
     return str(path)
 
 
 def repair(environment: Environment) -> None:
-    """Bring a launcher up to date whose paths are gone, quietly; profiles that call it work again."""
-    path = _path(environment)
+    """Bring a launcher up to date that would not start what it names, quietly; profiles that call it work again."""
     try:
-        text = (files.read(path) or b"").decode("utf-8", "replace")
-        if text and _is_stale(text):
-            _write(path, _text(full_command()))
+        if is_stale(environment):
+            _write(_path(environment), _text(full_command(environment)))
     except AwsssoError:
         # Nothing to repair it with, or not writable: `doctor` says so, this command has work of its own.
         return
 
 
 def is_stale(environment: Environment) -> bool:
-    """Say whether a launcher is there that would not start what it names."""
-    text = (files.read(_path(environment)) or b"").decode("utf-8", "replace")
-    return bool(text) and _is_stale(text)
+    """Say whether profiles may call a launcher that is gone, or damaged, or would not start what it names.
+
+    Raises:
+        RefusedError: it cannot be read.
+    """
+    path = _path(environment)
+    content = files.read(path)
+    if content is None:
+        return sys.platform != "win32" and environment.ledger_file.exists()
+    paths = _paths(content)
+    return (
+        content != _filled(*paths)
+        or not os.access(path, os.X_OK)
+        or not all(os.access(each, mode) for each, mode in zip(paths, (os.X_OK, os.R_OK, os.X_OK), strict=True))
+    )
 
 
-def full_command() -> str:
+def full_command(environment: Environment) -> str:
     """Give the absolute path of awssso as this command was started, symbolic links kept.
 
     `~/.local/bin/awssso` outlives an upgrade of what it points to (PAINS 34).
@@ -84,8 +104,9 @@ def full_command() -> str:
     Raises:
         RefusedError: there is none.
     """
-    for candidate in (_started_by(), _beside_python(), shutil.which("awssso")):
-        if candidate and Path(candidate).is_absolute() and os.access(candidate, os.X_OK):
+    for candidate in _candidates():
+        # A launcher that called itself would never end.
+        if Path(candidate).is_absolute() and os.access(candidate, os.X_OK) and not _is_launcher(candidate, environment):
             return candidate
     raise RefusedError(
         "cannot find the path of awssso for the profiles",
@@ -93,39 +114,55 @@ def full_command() -> str:
     )
 
 
+def _is_launcher(candidate: str, environment: Environment) -> bool:
+    return os.path.realpath(candidate) == os.path.realpath(_path(environment))
+
+
 def _path(environment: Environment) -> Path:
     return environment.data_dir / "bin" / "awssso"
 
 
-def _text(full: str) -> str:
-    return _TEMPLATE.format(
-        form=_FORM,
-        python=shlex.quote(sys.executable),
-        warm=shlex.quote(str(Path(__file__).parent / "warm_main.py")),
-        full=shlex.quote(full),
-    )
+def _text(full: str) -> bytes:
+    return _filled(sys.executable, str(Path(__file__).parent / "warm_main.py"), full)
 
 
-def _is_stale(text: str) -> bool:
-    paths = {name: (shlex.split(value) or [""])[0] for name, value in _PATHS.findall(text)}
-    return f"launcher {_FORM}:" not in text or not all(
-        os.access(paths.get(name, ""), mode)
-        for name, mode in (("python", os.X_OK), ("warm", os.R_OK), ("full", os.X_OK))
-    )
+def _filled(python: str, warm: str, full: str) -> bytes:
+    text = _TEMPLATE.format(python=shlex.quote(python), warm=shlex.quote(warm), full=shlex.quote(full))
+    return os.fsencode(text)
 
 
-def _write(path: Path, text: str) -> None:
-    if files.read(path) != text.encode():
-        files.replace(path, text.encode(), new_mode=0o700)
+def _paths(content: bytes) -> tuple[str, str, str]:
+    """Give what a launcher names as python, warm and full; the empty string for what cannot be read."""
+    found = {"python": "", "warm": "", "full": ""}
+    for line in os.fsdecode(content).splitlines():
+        name, _, value = line.partition("=")
+        if name in found and not found[name]:
+            try:
+                found[name] = "".join(shlex.split(value)[:1])
+            except ValueError:
+                continue
+    return found["python"], found["warm"], found["full"]
 
 
-def _started_by() -> str | None:
+def _write(path: Path, text: bytes) -> None:
+    if files.read(path) != text:
+        files.replace(path, text, new_mode=0o700)
+    if not os.access(path, os.X_OK):
+        try:
+            path.chmod(0o700)
+        except OSError as error:
+            raise RefusedError(f"cannot make {path} executable: {error.strerror}", hint=f"ls -ld {path}") from error
+
+
+def _candidates() -> Iterator[str]:
+    import shutil  # noqa: PLC0415 - 5 ms that no command needs to pay while the launcher is good
+
     name = Path(sys.argv[0]).name
-    if name.lower() not in ("awssso", "awssso.exe", "awssso-script.py"):
-        return None
-    found = sys.argv[0] if os.sep in sys.argv[0] else shutil.which(name)
-    return str(Path(found).absolute()) if found else None
-
-
-def _beside_python() -> str:
-    return str(Path(sys.executable).parent / ("awssso.exe" if sys.platform == "win32" else "awssso"))
+    if name.lower() in ("awssso", "awssso.exe", "awssso-script.py"):
+        found = sys.argv[0] if os.sep in sys.argv[0] else shutil.which(name)
+        if found:
+            yield str(Path(found).absolute())
+    yield str(Path(sys.executable).parent / ("awssso.exe" if sys.platform == "win32" else "awssso"))
+    on_path = shutil.which("awssso")
+    if on_path:
+        yield on_path

@@ -362,14 +362,13 @@ class _Patterns:
     """Shell patterns without regard to case."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = [re.compile(fnmatch.translate(pattern.casefold())) for pattern in patterns]
+        self._any = re.compile("|".join(fnmatch.translate(pattern.casefold()) for pattern in patterns))
 
     def match(self, texts: Iterable[str]) -> bool:
-        folded = [text[:256].casefold() for text in texts]
-        return any(pattern.match(text) for pattern in self._patterns for text in folded)
+        return any(self._any.match(text[:256].casefold()) for text in texts)
 
     def __bool__(self) -> bool:
-        return bool(self._patterns)
+        return bool(self._any.pattern)
 
 
 def _wanted(found: Mapping[Role, Account], rules: ProfileRules, naming: _Naming) -> dict[Role, Account]:
@@ -379,8 +378,9 @@ def _wanted(found: Mapping[Role, Account], rules: ProfileRules, naming: _Naming)
         return dict(found)
     wanted = {}
     for role, account in found.items():
-        texts = (account.name, account.id, role.name, *naming.candidates(role, account))
-        if (not include or include.match(texts)) and not exclude.match(texts):
+        known = (account.name, account.id, role.name)
+        is_included = not include or include.match(chain(known, naming.candidates(role, account)))
+        if is_included and not (exclude and exclude.match(chain(known, naming.candidates(role, account)))):
             wanted[role] = account
     return wanted
 

@@ -1,7 +1,7 @@
 """The warm lane: asks the agent for a finished answer and prints it. An accelerator; without it all works, slower.
 
-Run by our launcher as `python -I -S .../warm_main.py FULL credential-process ROLE`. It imports built-in modules
-only, and any miss becomes the full command.
+Run by our launcher as `python -I -S .../warm_main.py FULL credential-process ROLE`, and first of all by `awssso`
+itself. It imports built-in modules only, and any miss becomes the full command.
 """
 
 import _socket
@@ -10,16 +10,9 @@ import sys
 
 # The version of the package. The agent answers askers of its own version only. A test keeps both equal.
 VERSION = "0.1.0.dev0"
-# Seconds for the whole answer, the agent's own deadline and a little more.
+# Seconds for the answer to a request. An agent whose settings allow more sends a blank now and then until it has one.
 PATIENCE = 4.5
-LONGEST = 65536
-# What decides where tokens go and how; an agent with other values than the asker's is not the asker's.
-CONTEXT = (
-    b"AWS_ENDPOINT_URL_SSO",
-    b"AWS_ENDPOINT_URL_SSO_OIDC",
-    b"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    b"AWSSSO_CONFIG",
-)
+LONGEST = 4 << 20
 MISS = b"-"
 
 
@@ -28,20 +21,56 @@ def directories(environ: dict[bytes, bytes]) -> list[bytes]:
 
     The runtime directory even where the variable is not set (cron, sudo), so that all processes of a user meet.
     """
-    uid = b"%d" % posix.getuid()
-    runtime = environ.get(b"XDG_RUNTIME_DIR") or b"/run/user/" + uid
-    state = environ.get(b"XDG_STATE_HOME") or environ.get(b"HOME", b"") + b"/.local/state"
+    runtime = environ.get(b"XDG_RUNTIME_DIR") or b"/run/user/%d" % posix.geteuid()
+    home = environ.get(b"HOME")
+    state = environ.get(b"XDG_STATE_HOME") or (home + b"/.local/state" if home else b"")
     return [each + b"/awssso" for each in (runtime, state) if each[:1] == b"/"]
 
 
-def context(environ: dict[bytes, bytes]) -> bytes:
-    """Give the values that an agent must share with its asker, as one word."""
-    return b"\x1f".join([environ.get(name, b"") for name in CONTEXT]).hex().encode() or b"-"
+def place(environ: dict[bytes, bytes]) -> bytes:
+    """Give what decides whose credentials these are and where tokens go, as one word.
+
+    An agent with another one is not the asker's: the demo's home, another settings file, another endpoint.
+    """
+    get = environ.get
+    home = get(b"HOME", b"")
+    values = (
+        home,
+        get(b"XDG_CONFIG_HOME") or home + b"/.config",
+        get(b"XDG_STATE_HOME") or home + b"/.local/state",
+        get(b"XDG_DATA_HOME") or home + b"/.local/share",
+        get(b"AWSSSO_CONFIG", b""),
+        get(b"AWS_ENDPOINT_URL_SSO", b""),
+        get(b"AWS_ENDPOINT_URL_SSO_OIDC", b""),
+        get(b"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", b""),
+        get(b"AWS_USE_FIPS_ENDPOINT", b""),
+        get(b"AWS_USE_DUALSTACK_ENDPOINT", b""),
+    )
+    return b"\x1f".join(values).hex().encode()
+
+
+def means(environ: dict[bytes, bytes]) -> bytes:
+    """Give what decides whether keyring and network can be reached, as one word.
+
+    An agent that was started without the desktop's bus, or outside the proxy's reach, fails where the asker would
+    not; by this it knows, and says miss.
+    """
+    get = environ.get
+    values = (
+        get(b"DBUS_SESSION_BUS_ADDRESS", b""),
+        get(b"PYTHON_KEYRING_BACKEND", b""),
+        get(b"AWS_CA_BUNDLE") or get(b"REQUESTS_CA_BUNDLE") or get(b"SSL_CERT_FILE", b""),
+        get(b"HTTPS_PROXY") or get(b"https_proxy", b""),
+        get(b"HTTP_PROXY") or get(b"http_proxy", b""),
+        get(b"NO_PROXY") or get(b"no_proxy", b""),
+    )
+    # Cut, since lists of hosts are long and a request is short; what is beyond the cut hardly ever decides.
+    return b"\x1f".join(values)[:400].hex().encode()
 
 
 def request(verb: bytes, words: list[bytes], environ: dict[bytes, bytes]) -> bytes:
     """Build one line of request."""
-    return b" ".join([b"awssso", VERSION.encode(), context(environ), verb, *words]) + b"\n"
+    return b" ".join([b"awssso", VERSION.encode(), place(environ), means(environ), verb, *words]) + b"\n"
 
 
 def connected(environ: dict[bytes, bytes], patience: float = PATIENCE) -> _socket.socket | None:
@@ -54,14 +83,17 @@ def connected(environ: dict[bytes, bytes], patience: float = PATIENCE) -> _socke
         except OSError:
             connection.close()
             continue
-        if peer_uid(connection) == posix.getuid():
+        if peer_uid(connection) == posix.geteuid():
             return connection
         connection.close()
     return None
 
 
 def address(directory: bytes) -> bytes:
-    """Give the socket's address; a path that is too long for one goes through /proc (sun_path holds 107 bytes)."""
+    """Give the socket's address; a path that is too long for one goes through /proc (sun_path holds 107 bytes).
+
+    The directory stays open for that, as long as the process lives.
+    """
     path = directory + b"/agent.sock"
     if len(path) <= 103:  # noqa: PLR2004 - sun_path of macOS; Linux has four more
         return path
@@ -71,9 +103,10 @@ def address(directory: bytes) -> bytes:
 
 def peer_uid(connection: _socket.socket) -> int:
     """Give the uid at the other end, or -1 where the system does not tell."""
-    if hasattr(_socket, "SO_PEERCRED"):
-        return int.from_bytes(connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)[4:8], sys.byteorder)
     try:
+        if hasattr(_socket, "SO_PEERCRED"):
+            credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+            return int.from_bytes(credentials[4:8], sys.byteorder)
         # macOS: struct xucred { u_int version; uid_t uid; ... } by LOCAL_PEERCRED at SOL_LOCAL.
         return int.from_bytes(connection.getsockopt(0, 1, 76)[4:8], sys.byteorder)
     except OSError:
@@ -81,7 +114,7 @@ def peer_uid(connection: _socket.socket) -> int:
 
 
 def asked(line: bytes, environ: dict[bytes, bytes], patience: float = PATIENCE) -> bytes | None:
-    """Ask the agent one thing and give its whole answer: a status byte and text. None: no agent, or a miss."""
+    """Ask the agent one thing and give its whole answer: a status digit and a line. None: no agent, or a miss."""
     connection = connected(environ, patience)
     if connection is None:
         return None
@@ -89,29 +122,41 @@ def asked(line: bytes, environ: dict[bytes, bytes], patience: float = PATIENCE) 
         connection.sendall(line)
         answer = b""
         while len(answer) < LONGEST:
-            piece = connection.recv(LONGEST)
+            piece = connection.recv(65536)
             if not piece:
                 break
             answer += piece
     except TimeoutError:
-        return b"5awssso: the agent does not answer in time; run: awssso agent stop\n"
+        return b"5awssso: the agent does not answer; run: awssso agent stop\n"
     except OSError:
         return None
     finally:
         connection.close()
-    return answer if answer[-1:] == b"\n" and answer[:1] != MISS else None
+    answer = answer.lstrip(b" ")
+    return answer if answer[:1].isdigit() and answer[-1:] == b"\n" else None
+
+
+def answer(arguments: list[str]) -> None:
+    """Print the agent's answer to the words of a profile's line and leave; comes back where there is none."""
+    if len(arguments) != 2 or arguments[0] != "credential-process" or arguments[1][:1] == "-":  # noqa: PLR2004 - those words
+        return
+    environ = posix.environ
+    found = asked(request(b"get", [arguments[1].encode("utf-8", "surrogateescape")], environ), environ)
+    if found is None:
+        return
+    status = found[0] - 48
+    try:
+        posix.write(2 if status else 1, found[1:])
+    except OSError:
+        status = status or 1
+    posix._exit(status)  # noqa: SLF001 - os._exit under its own name: an orderly exit costs a tenth
 
 
 def main(full: str, arguments: list[str]) -> None:
     """Print the agent's answer and leave, or become the full command."""
-    if len(arguments) == 2 and arguments[0] == "credential-process" and arguments[1][:1] != "-":  # noqa: PLR2004 - the words of a profile's line
-        environ = posix.environ
-        answer = asked(request(b"get", [arguments[1].encode("utf-8", "surrogateescape")], environ), environ)
-        if answer is not None:
-            status = answer[0] - 48
-            try:
-                posix.write(2 if status else 1, answer[1:])
-            except OSError:
-                status = 1
-            posix._exit(status)  # noqa: SLF001 - os._exit under its own name: an orderly exit costs a tenth
-    posix.execv(full, [full, *arguments])
+    answer(arguments)
+    try:
+        posix.execv(full, [full, *arguments])
+    except OSError:
+        posix.write(2, b"awssso: the program that this profile calls does not start; install awssso-helper anew\n")
+    posix._exit(1)  # noqa: SLF001 - as above

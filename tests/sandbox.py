@@ -127,7 +127,7 @@ class Sandbox:
         return json.loads(done.stdout)
 
     def stop_agent(self) -> None:
-        agent_client.asked(Environment(self.variables), "stop")
+        agent_client.stop(Environment(self.variables))
 
     def leaks(self) -> list[str]:
         """Where a secret that the simulator ever handed out shows: in a file outside the keyring, or in words."""

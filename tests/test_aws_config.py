@@ -579,9 +579,11 @@ def test_a_text_that_would_change_something_else_is_not_let_through(after):
 
 def test_a_text_whose_profiles_are_not_those_that_were_meant_is_not_let_through():
     meant = entry()
-    after = with_entries(b"", replace(meant, text=meant.text.replace(b"eu-west-1", b"us-east-1")))
-    with pytest.raises(RefusedError):
-        aws_config.checked(read(b""), after, entries=[meant])
+    other_text = replace(meant, text=meant.text.replace(b"eu-west-1", b"us-east-1"))
+    other_values = replace(meant, settings={"region": "us-east-1"})
+    for written, entries in ((other_text, [meant]), (meant, [other_values]), (meant, [])):
+        with pytest.raises(RefusedError):
+            aws_config.checked(read(b""), with_entries(b"", written), entries=entries)
 
 
 def test_a_profile_that_would_be_hidden_by_another_spelling_is_not_let_through():
@@ -599,7 +601,7 @@ def test_a_profile_that_another_spelling_below_hides_is_not_let_through():
 
 def test_a_text_that_would_lend_new_defaults_is_not_let_through():
     with pytest.raises(RefusedError):
-        aws_config.checked(read(b"# nothing\n"), b"# nothing\n[DEFAULT]\nz = 1\n")
+        aws_config.checked(read(b"# nothing\n"), b"# nothing\n[DEFAULT]\nz : 1\n")
 
 
 @pytest.mark.parametrize("value", ["a #b", "a\nb", "ü", '"x"', "x\t", "a ;b"])

@@ -252,6 +252,10 @@ def test_any_error_is_one_line_of_printable_ascii(message, hint):
     assert line.startswith("awssso: ")
 
 
+def test_the_longest_error_is_still_one_short_line():
+    assert len(one_line(AwsssoError("x" * 5000, hint="y" * 5000))) == 300
+
+
 @pytest.mark.parametrize(
     ("hint", "end"),
     [
