@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from awssso_helper import cli, settings
+from awssso_helper import parser, settings
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "awssso_helper"
@@ -18,7 +18,7 @@ PACKAGE = ROOT / "awssso_helper"
 HEAVY = {
     "argparse", "boto3", "botocore", "http.client", "rich", "ssl", "textual", "urllib.request", "urllib3",
     "awssso_helper.cli", "awssso_helper.commands", "awssso_helper.identity_center", "awssso_helper.profiles",
-    "awssso_helper.simulator", "awssso_helper.terminal", "awssso_helper.transport",
+    "awssso_helper.parser", "awssso_helper.simulator", "awssso_helper.terminal", "awssso_helper.transport",
 }  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_every_function_that_a_caller_sees_says_what_it_is():
 
 
 def commands() -> list[str]:
-    return list(cli.command_parsers(cli.build_parser()))
+    return list(parser.command_parsers(parser.build_parser()))
 
 
 def test_every_command_has_help_that_can_be_read():
@@ -97,7 +97,7 @@ def test_the_readme_names_only_commands_and_options_that_exist():
     text = (ROOT / "README.md").read_text()
     named = set(re.findall(r"(?:`|^ *\$ |^ +)awssso ([a-z][a-z-]+)", text, re.MULTILINE))
     assert named <= set(commands()), named - set(commands())
-    known = "".join(parser.format_help() for parser in cli.command_parsers(cli.build_parser()).values())
+    known = "".join(each.format_help() for each in parser.command_parsers(parser.build_parser()).values())
     options = set(re.findall(r"awssso [^`\n|]*?(--[a-z][a-z-]+)", text))
     assert {option for option in options if option not in known} == set()
 

@@ -1,0 +1,54 @@
+"""`awssso agent`: start, stop or show the agent."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from awssso_helper import agent_client
+from awssso_helper.errors import AwsssoError
+from awssso_helper.model import epoch_of
+from awssso_helper.terminal import duration, local_time
+
+if TYPE_CHECKING:
+    from awssso_helper.commands.context import Context
+
+
+def run(context: Context) -> int:
+    """Start, stop or show the agent; `serve` is what `start` runs."""
+    environment, terminal = context.environment, context.terminal
+    action = context.options.action
+    if action == "serve":
+        from awssso_helper import agent  # noqa: PLC0415 - only the agent itself needs it
+
+        return agent.run(environment, context.settings)
+    if not agent_client.is_wanted(context.settings):
+        terminal.tell("there is no agent: the settings say agent = off, or this system has no unix sockets")
+        return 0 if action == "stop" else 1
+    if action == "start" and not agent_client.start(environment, is_insistent=True):
+        raise AwsssoError("the agent did not start", hint="awssso agent serve shows why")
+    if action == "stop":
+        was_running = agent_client.stop(environment)
+        terminal.tell("the agent is stopped; what it held is gone" if was_running else "no agent is running")
+        return 0
+    return _agent_shown(context)
+
+
+def _agent_shown(context: Context) -> int:
+    facts = agent_client.facts(context.environment, context.settings)
+    if context.options.json:
+        context.terminal.json(facts)
+    elif not facts["running"]:
+        context.terminal.tell("no agent is running\nhint: awssso agent start")
+    else:
+        context.terminal.tell(agent_line(facts))
+        if facts["roles"]:
+            rows = [(each["role"], duration(epoch_of(each["expires"]) - time.time())) for each in facts["roles"]]
+            context.terminal.table(("ROLE", "LEFT"), rows)
+    return 0 if facts["running"] else 1
+
+
+def agent_line(facts: dict[str, Any]) -> str:
+    """Say what an agent is and holds, in one line."""
+    since = local_time(epoch_of(facts["started"]))
+    return f"agent: pid {facts['pid']}, since {since}, keyring {facts['keyring']}, holds {len(facts['roles'])} roles"

@@ -1,0 +1,146 @@
+"""What a command works with."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from awssso_helper import aws_config, catalog, files, settings
+from awssso_helper.credentials import Credentials
+from awssso_helper.discovery import Memory
+from awssso_helper.endpoints import normalised_start_url, partition_of
+from awssso_helper.errors import UsageError
+from awssso_helper.role_cache import Index
+from awssso_helper.store import Store
+from awssso_helper.terminal import safe
+
+if TYPE_CHECKING:
+    import argparse
+
+    from awssso_helper.catalog import Entry
+    from awssso_helper.environment import Environment
+    from awssso_helper.identity_center import IdentityCenter
+    from awssso_helper.model import SsoSession
+    from awssso_helper.sync import Sync
+    from awssso_helper.terminal import Terminal
+
+# How long a person may take to unlock the keyring.
+KEYRING_SECONDS = 60
+AWS_SECONDS = 30
+FILE_SECONDS = 30
+
+
+class Context:
+    """What a command works with; each thing is made when it is first asked for."""
+
+    def __init__(self, environment: Environment, terminal: Terminal, options: argparse.Namespace) -> None:
+        self.environment = environment
+        self.terminal = terminal
+        self.options = options
+
+    @cached_property
+    def settings(self) -> settings.Settings:
+        """The user's settings."""
+        return settings.load(self.environment.settings_file)
+
+    @cached_property
+    def store(self) -> Store:
+        """The credential store; a person is here, so the keyring may ask to be unlocked."""
+        may_prompt = self.terminal.is_interactive()
+        return Store(self.environment, self.settings.keyring, may_prompt=may_prompt)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Tokens and role credentials."""
+        return Credentials.of_user(self.environment, self.settings, self.store, trace=self.terminal.trace)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """The accounts and roles that were found last."""
+        return Memory(self.environment.cache_dir, self.environment.lock_dir)
+
+    @cached_property
+    def index(self) -> Index:
+        """Which roles have credentials in the keyring, until when."""
+        return Index(self.environment.state_dir, self.environment.lock_dir)
+
+    @cached_property
+    def sync(self) -> Sync:
+        """Discovery and profiles."""
+        from awssso_helper.sync import Sync  # noqa: PLC0415 - only two commands need it
+
+        return Sync(self.environment, self.settings, self.credentials, self.memory)
+
+    def service(self, session: SsoSession, *, connections: int = 1) -> IdentityCenter:
+        """Give the Identity Center of a session."""
+        from awssso_helper.identity_center import IdentityCenter  # noqa: PLC0415 - brings urllib3 and ssl
+
+        endpoints = self.environment.endpoints(
+            session.region, session.start_url, trusted_hosts=self.settings.trusted_endpoint_hosts
+        )
+        self.terminal.detail(f"{session.name}: {endpoints.oidc} and {endpoints.portal}")
+        return IdentityCenter(self.environment, endpoints, connections=connections, trace=self.terminal.trace)
+
+    @cached_property
+    def sessions(self) -> list[SsoSession]:
+        """Every SSO session of the AWS config file, start URLs normalised.
+
+        Raises:
+            RefusedError: the file does not parse.
+            UsageError: a session in it has no usable start URL or region.
+        """
+        config_file = self.environment.aws_config_file
+        text = files.read(config_file) or b""
+        return [_normalised(each) for each in aws_config.sso_sessions(text, name=str(config_file))]
+
+    def chosen_sessions(self, *, default_all: bool = False) -> list[SsoSession]:
+        """Give the sessions that -S, --all, the setting or the facts choose.
+
+        Raises:
+            UsageError: there is none, there is no such one, or there are several and none was chosen.
+        """
+        if not self.sessions:
+            raise UsageError("no SSO session is configured", hint="awssso configure")
+        if getattr(self.options, "all", False):
+            return self.sessions
+        name = getattr(self.options, "sso_session", None)
+        if name is None and default_all:
+            return self.sessions
+        name = name or self.environment.variables.get("AWSSSO_SESSION") or self.settings.default_session
+        if name:
+            return [self._session(name)]
+        if len(self.sessions) > 1:
+            names = ", ".join(safe(each.name) for each in self.sessions)
+            raise UsageError(f"there are several SSO sessions: {names}", hint="name one with -S, or say --all")
+        return self.sessions
+
+    def entries(self) -> list[Entry]:
+        """Give every role that a person can choose, those of `-S` where one is named.
+
+        Raises:
+            RefusedError, UsageError: as for `sessions`, or there is no session of that name.
+        """
+        chosen = self.chosen_sessions(default_all=True) if self.sessions else []
+        only = getattr(self.options, "sso_session", None)
+        return catalog.entries(self.environment, self.settings, chosen, self.memory, self.index, only=only)
+
+    def _session(self, name: str) -> SsoSession:
+        names = [each.name for each in self.sessions]
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"-S {close[0]}" if close else f"awssso configure -S {name}"
+            raise UsageError(f"there is no SSO session {name[:64]!a}", hint=hint)
+        return self.sessions[names.index(name)]
+
+
+def _normalised(session: SsoSession) -> SsoSession:
+    partition_of(session.region)
+    return replace(session, start_url=normalised_start_url(session.start_url))
+
+
+def session_option(context: Context, session: str) -> str:
+    """Give what a hint must add to name this session: nothing where there is only one."""
+    others = any(each.name != session for each in context.sessions)
+    return f" -S {session}" if others else ""

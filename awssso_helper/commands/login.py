@@ -1,0 +1,124 @@
+"""`awssso login`: sign in, then sync."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from awssso_helper import agent_client, login
+from awssso_helper.commands.context import AWS_SECONDS, FILE_SECONDS, KEYRING_SECONDS
+from awssso_helper.commands.sync import synced
+from awssso_helper.discovery import SMALL
+from awssso_helper.errors import LoginNeededError
+from awssso_helper.model import Deadline
+from awssso_helper.terminal import local_time
+
+if TYPE_CHECKING:
+    from awssso_helper.commands.context import Context
+    from awssso_helper.identity_center import IdentityCenter
+    from awssso_helper.model import SignIn, SsoSession
+
+
+class _PersonGuide:
+    """Speaks with the person who signs in; opens the browser unless told not to."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def open_url(self, url: str) -> None:
+        self._open(url, "Sign in here")
+
+    def show_code(self, code: str, url: str) -> None:
+        self._context.terminal.tell(f"Your code:\n{code}")
+        self._open(url, "Approve it here")
+
+    def tell(self, line: str) -> None:
+        self._context.terminal.tell(line)
+
+    def _open(self, url: str, what: str) -> None:
+        from awssso_helper import browser  # noqa: PLC0415 - only a sign-in needs it
+
+        context = self._context
+        context.terminal.tell(f"{what}:\n{url}")
+        if context.options.no_browser:
+            return
+        if not browser.open_url(url, context.environment, context.settings.browser):
+            context.terminal.tell("No browser could be started; open the address yourself.")
+
+
+def run(context: Context) -> int:
+    """Sign in to each chosen session, then sync."""
+    chosen = context.chosen_sessions()
+    for session in chosen:
+        _sign_in(context, session)
+    if context.options.no_sync:
+        return 0
+    if _may_sync_behind(context, chosen):
+        _sync_behind(context, chosen)
+        return 0
+    return synced(context, chosen)
+
+
+def _may_sync_behind(context: Context, sessions: list[SsoSession]) -> bool:
+    """Say whether nobody has to wait: the profiles are there already, and the organisation is large."""
+    if context.options.wait or not agent_client.is_wanted(context.settings):
+        return False
+    known = [context.memory.recall(session.name) for session in sessions]
+    return all(known) and any(len(each.accounts) > SMALL for each in known if each)
+
+
+def _sync_behind(context: Context, sessions: list[SsoSession]) -> None:
+    for session in sessions:
+        agent_client.spawn(context.environment, ["sync", "-S", session.name, "--behind"])
+    context.terminal.tell(
+        "looking for new accounts and roles behind; the next command says what changed (--wait waits)"
+    )
+
+
+def _sign_in(context: Context, session: SsoSession) -> None:
+    deadline = Deadline(KEYRING_SECONDS)
+    known = context.credentials.sign_in_of(session.name, deadline)
+    service = context.service(session)
+    if not context.options.force and _is_still_good(context, session, known, service):
+        context.terminal.tell(f"{session.name}: already signed in; --force signs in anew")
+        return
+    method, reason = login.method_for(
+        context.environment, use_device_code=context.options.use_device_code, port=context.options.port
+    )
+    if reason:
+        context.terminal.tell(reason)
+    signed_in = login.sign_in(
+        session,
+        known,
+        identity_center=service,
+        method=method,
+        guide=_PersonGuide(context),
+        save=lambda record: context.credentials.keep(record, Deadline(KEYRING_SECONDS)),
+        port=context.options.port,
+    )
+    context.credentials.forget_roles(session.name, Deadline(KEYRING_SECONDS))
+    context.memory.distrust(session.name, Deadline(FILE_SECONDS))
+    agent_client.forget(context.environment, context.settings, session.name)
+    if agent_client.is_wanted(context.settings):
+        agent_client.start(context.environment)
+    context.terminal.tell(f"{session.name}: signed in, {_until(signed_in)}")
+
+
+def _is_still_good(context: Context, session: SsoSession, known: SignIn | None, service: IdentityCenter) -> bool:
+    """Ask AWS itself: a token that looks valid here may be refused there (PAINS 18)."""
+    if known is None or known.token is None or known.rejected or known.session != session:
+        return False
+    deadline = Deadline(AWS_SECONDS)
+    try:
+        context.credentials.with_token(session.name, lambda token: next(service.accounts(token, deadline)), deadline)
+    except LoginNeededError:
+        return False
+    return True
+
+
+def _until(sign_in: SignIn) -> str:
+    token = sign_in.token
+    if token is None:
+        return "without a token"
+    if token.refresh_token is None:
+        return f"until {local_time(token.expires_at)} (not renewable)"
+    return f"token until {local_time(token.expires_at)}, renewed by itself while the session lasts"
