@@ -6,13 +6,14 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format clean modern-aws
 
 help:
 	@echo "make demo    do the main job against a sandbox organisation, in a throw-away home"
 	@echo "make test    run the tests"
 	@echo "make check   formatting, lint, types and the laws of the house"
 	@echo "make format  format the code"
+	@echo "make modern-aws  unpack an AWS CLI v2 for the tests that drive one (67 MB; Linux on x86_64)"
 	@echo "make clean   remove what the other targets made"
 
 demo: $(VENV)/.installed
@@ -20,6 +21,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+# The tests of `aws sso login` skip without it.
+modern-aws: $(VENV)/.installed-test
+	$(BIN)/python tests/modern_aws.py
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff format --check .

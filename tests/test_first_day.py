@@ -8,11 +8,15 @@ import os
 import pathlib
 import sys
 
+import modern_aws
 import pytest
 from sandbox import AWS_V1, AWS_V2, START_URL
 
 WHO_AM_I = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
 needs_aws_v2 = pytest.mark.skipif(not pathlib.Path(AWS_V2).exists(), reason="Debian's awscli (v2) is not installed")
+needs_modern_aws = pytest.mark.skipif(not modern_aws.is_here(), reason=modern_aws.WHY_NOT)
+DEBIANS_V2 = pytest.param(AWS_V2, marks=needs_aws_v2, id="v2 of Debian")
+PRESENT_V2 = pytest.param(str(modern_aws.PROGRAM), marks=needs_modern_aws, id="v2 of today")
 
 
 def names(sandbox) -> list[str]:
@@ -39,25 +43,26 @@ def test_boto3_names_the_account_of_the_profile(sandbox):
     assert done.stdout.strip() == roles["production.ReadOnlyAccess"]
 
 
-@pytest.mark.parametrize("aws", [AWS_V1, pytest.param(AWS_V2, marks=needs_aws_v2)], ids=["v1", "v2"])
+@pytest.mark.parametrize("aws", [pytest.param(AWS_V1, id="v1"), DEBIANS_V2, PRESENT_V2])
 def test_the_aws_cli_takes_credentials_from_the_profile(sandbox, aws):
     sandbox.first_day()
     found = sandbox.program(aws, "configure", "list", "--profile", "audit.SecurityAudit")
     assert "custom-process" in found.stdout, found.stderr
 
 
-@needs_aws_v2
-def test_the_aws_cli_lists_the_same_profiles(sandbox):
-    # `configure list-profiles` is v2 only.
+# `configure list-profiles` is v2 only.
+@pytest.mark.parametrize("aws", [DEBIANS_V2, PRESENT_V2])
+def test_the_aws_cli_lists_the_same_profiles(sandbox, aws):
     sandbox.first_day()
-    listed = sandbox.program(AWS_V2, "configure", "list-profiles")
+    listed = sandbox.program(aws, "configure", "list-profiles")
     assert listed.stdout.split() == names(sandbox), listed.stderr
 
 
-def test_the_aws_cli_calls_sts_through_a_profile(sandbox):
+@pytest.mark.parametrize("aws", [pytest.param(AWS_V1, id="v1"), PRESENT_V2])
+def test_the_aws_cli_calls_sts_through_a_profile(sandbox, aws):
     sandbox.first_day()
     done = sandbox.program(
-        AWS_V1, "sts", "get-caller-identity", "--profile", "staging.PowerUserAccess", "--region", "us-east-1"
+        aws, "sts", "get-caller-identity", "--profile", "staging.PowerUserAccess", "--region", "us-east-1"
     )
     assert "AWSReservedSSO_PowerUserAccess" in json.loads(done.stdout)["Arn"], done.stderr
 

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import botocore.session
+import modern_aws
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -37,7 +38,6 @@ ADA, GRACE = "ada@example.com", "grace@example.com"
 PRODUCTION = "210987654321"
 SCOPES = ["sso:account:access"]
 VERIFIER = "v" * 64
-DEVELOPERS_PATH = os.environ.get("PATH", "")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -776,38 +776,19 @@ def test_the_aws_cli_resolves_an_sso_profile_here(simulator, sso_profile):
     assert len(json.loads(listed.stdout)["accountList"]) == 13
 
 
-def aws_cli_v2() -> str | None:
-    """An AWS CLI that signs in and knows the endpoint variables: 2.13 or later."""
-    for folder in DEVELOPERS_PATH.split(os.pathsep):
-        program = shutil.which("aws", path=folder)
-        if program is None:
-            continue
-        shown = subprocess.run(
-            [program, "--version"],
-            env=variables_of_others(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        version = re.match(r"aws-cli/(\d+)\.(\d+)", shown.stdout)
-        if version and (int(version[1]), int(version[2])) >= (2, 13):
-            return program
-    return None
-
-
-@pytest.mark.parametrize("flow", [[], ["--use-device-code"]])
+@pytest.mark.skipif(not modern_aws.is_here(), reason=modern_aws.WHY_NOT)
+@pytest.mark.parametrize("flow", [[], ["--use-device-code"]], ids=["pkce", "device code"])
 def test_aws_sso_login_signs_in_here(simulator, sso_profile, flow):
-    program = aws_cli_v2()
-    if program is None:
-        pytest.skip("no AWS CLI of version 2.13 or later on PATH; older ones do not know the endpoint variables")
+    program = str(modern_aws.PROGRAM)
     sso_profile.unlink()
+    simulator.clear_log()
     browser = f"{sys.executable} -m awssso_helper.simulator.person %s &"
     login = foreign_program(
         simulator, program, "sso", "login", "--sso-session", "corp", *flow, BROWSER=browser, AWSSSO_PERSON_USER=GRACE,
         PYTHONPATH=str(REPOSITORY),
     )  # fmt: skip
     assert login.returncode == 0, login.stderr
+    assert simulator.count("StartDeviceAuthorization") == len(flow)
     assert json.loads(sso_profile.read_text())["refreshToken"]
     used = foreign_program(simulator, program, "sts", "get-caller-identity", "--profile", "prod", "--output", "json")
     assert json.loads(used.stdout)["Arn"].endswith(GRACE)
