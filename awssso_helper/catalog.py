@@ -31,6 +31,7 @@ class Entry:
     profile: str
     expires_at: int
     stale: bool
+    tags: tuple[str, ...] = ()
 
     def holds(self, words: Sequence[str]) -> bool:
         """Say whether all (case-folded) words occur."""

@@ -114,6 +114,11 @@ class Environment:
         return self.state_dir / "news.json"
 
     @property
+    def recent_file(self) -> Path:
+        """Favourites, and what was used last."""
+        return self.state_dir / "recent.json"
+
+    @property
     def audit_file(self) -> Path:
         """Who asked the agent for what, one JSON object a line; only where settings ask for it."""
         return self.state_dir / "audit.jsonl"
