@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import functools
+import importlib
 import json
 import math
 import os
@@ -158,6 +159,7 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._end_on_signal)
         signal.set_wakeup_fd(self._wake_out.fileno(), warn_on_full_buffer=False)
+        self._begin(self._renewers, _get_ready)
         while not self._is_ending:
             for key, _ in self._selector.select(_SWEEP_SECONDS if self._askers else _ROUND_SECONDS):
                 self._attend(key.fileobj)
@@ -518,6 +520,11 @@ class Agent:
             "parent_executable": _executable(parent),
         }
         _append(self._environment.audit_file, json.dumps(line))
+
+
+def _get_ready() -> None:
+    """Load the way to AWS now, beside the way to the keyring, and not when somebody waits for both."""
+    importlib.import_module("awssso_helper.identity_center")
 
 
 def _session_of(renewed: _Renewed) -> str:

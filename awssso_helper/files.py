@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 import stat
@@ -253,7 +252,9 @@ def amend(path: Path, change: Callable[[bytes], bytes], *, lock_dir: Path, deadl
         AwsssoError: see `replace`.
     """
     real = os.path.realpath(path)
-    name = hashlib.sha256(os.fsencode(real)).hexdigest()
+    from hashlib import sha256  # noqa: PLC0415 - 3 ms (OpenSSL) that asking the agent does not need
+
+    name = sha256(os.fsencode(real)).hexdigest()
     with locked(lock_dir / f"{name}.lock", deadline):
         sweep(path.__class__(real).parent)
         for _ in range(_TRIES):

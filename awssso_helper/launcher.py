@@ -21,12 +21,25 @@ if TYPE_CHECKING:
     from awssso_helper.environment import Environment
     from awssso_helper.settings import Settings
 
+# The Python side, given as -c: a file would be opened twice and compiled all the same. Under -I -S the path is the
+# standard library, last its folder of compiled modules: `_socket` may be there.
+GO = """\
+import sys
+sys.path[:] = [sys.argv[1], sys.path[-1]]
+try:
+    from warm import main
+except ImportError:
+    # Another version is being put in place at this moment.
+    from posix import execv
+    execv(sys.argv[2], sys.argv[2:])
+main(sys.argv[2], sys.argv[3:])"""
+
 # The full command is started without the variables by which a directory (.envrc) or a debugging session runs code in
 # it or has it print; the warm lane's -I ignores them all. A program whose interpreter is gone is passed by, since
 # `exec` could only fail.
 _TEMPLATE = """\
 #!/bin/sh
-# awssso launcher 2: written by `awssso sync`; any awssso command repairs it.
+# awssso launcher 3: written by `awssso sync`; any awssso command repairs it.
 python={python}
 warm={warm}
 full={full}
@@ -35,7 +48,7 @@ unset PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONPYCACHEPREFIX PYTHONPLATLIBDIR 
   PYTHONMALLOCSTATS PYTHONCASEOK PYTHONEXECUTABLE
 if [ -x "$python" ] && [ -x "$full" ]; then
   if [ "$1" = credential-process ] && [ -r "$warm" ]; then
-    exec "$python" -I -S "$warm" "$full" "$@"
+    exec "$python" -I -S -c '{go}' "${{warm%/*}}" "$full" "$@"
   fi
   exec "$full" "$@"
 fi
@@ -123,11 +136,12 @@ def _path(environment: Environment) -> Path:
 
 
 def _text(full: str) -> bytes:
-    return _filled(sys.executable, str(Path(__file__).parent / "warm_main.py"), full)
+    # The interpreter itself, not the link of a virtual environment: it starts a little faster, and -S needs no more.
+    return _filled(os.path.realpath(sys.executable), str(Path(__file__).with_name("warm.py")), full)
 
 
 def _filled(python: str, warm: str, full: str) -> bytes:
-    text = _TEMPLATE.format(python=shlex.quote(python), warm=shlex.quote(warm), full=shlex.quote(full))
+    text = _TEMPLATE.format(python=shlex.quote(python), warm=shlex.quote(warm), full=shlex.quote(full), go=GO)
     return os.fsencode(text)
 
 

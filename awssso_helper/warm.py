@@ -1,7 +1,7 @@
 """The warm lane: asks the agent for a finished answer and prints it. An accelerator; without it all works, slower.
 
-Run by our launcher as `python -I -S .../warm_main.py FULL credential-process ROLE`, and first of all by `awssso`
-itself. It imports built-in modules only, and any miss becomes the full command.
+Run by our launcher in `python -I -S -c ...`, and first of all by `awssso` itself. It imports built-in modules only,
+and any miss becomes the full command.
 """
 
 import _socket

@@ -193,6 +193,22 @@ def test_our_own_files_follow_the_xdg_variables(home, monkeypatch, tmp_path):
     assert Environment().settings_file == home / "mine"
 
 
+@pytest.mark.parametrize("value", ["unset", "", "relative/path", "/absolute"])
+def test_our_own_files_are_where_platformdirs_has_them(monkeypatch, value):
+    import platformdirs
+
+    for name in ("CONFIG", "CACHE", "STATE", "DATA"):
+        if value == "unset":
+            monkeypatch.delenv(f"XDG_{name}_HOME")
+        else:
+            monkeypatch.setenv(f"XDG_{name}_HOME", value)
+    environment = Environment()
+    assert environment.settings_file.parent == Path(platformdirs.user_config_dir("awssso"))
+    assert environment.cache_dir == Path(platformdirs.user_cache_dir("awssso"))
+    assert environment.state_dir == Path(platformdirs.user_state_dir("awssso"))
+    assert environment.data_dir == Path(platformdirs.user_data_dir("awssso"))
+
+
 def test_locks_do_not_follow_tmpdir(monkeypatch, tmp_path):
     before = Environment().lock_dir
     monkeypatch.setenv("TMPDIR", str(tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -18,10 +19,10 @@ from sandbox import AWSSSO
 from secret_service import wait_until
 from test_agent import configure
 
-from awssso_helper import __version__, warm
+from awssso_helper import __version__, launcher, warm
 
 READER = "corp/210987654321/ReadOnlyAccess"
-WARM_MAIN = str(Path(warm.__file__).with_name("warm_main.py"))
+WARM = ("-c", launcher.GO, str(Path(warm.__file__).parent))
 LAW = {
     "keyring", "textual", "argparse", "dataclasses", "http", "ssl", "logging", "pathlib", "subprocess", "typing",
     "inspect", "urllib", "json", "re", "os", "socket", "selectors", "ctypes", "concurrent.futures",
@@ -41,7 +42,7 @@ def served(sandbox):
 def launch(sandbox, *options, full="/bin/false", **more):
     """Run the warm lane alone; where it misses it becomes `full`."""
     python = [sys.executable, "-I", "-S", *options]
-    return sandbox.program(*python, WARM_MAIN, full, "credential-process", READER, **more)
+    return sandbox.program(*python, *WARM, full, "credential-process", READER, **more)
 
 
 def imported(stderr: str) -> set[str]:
@@ -93,7 +94,7 @@ def test_the_answer_is_one_write(served):
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     trace = served.home / "trace"
-    python = [sys.executable, "-I", "-S", WARM_MAIN, "/bin/false", "credential-process", READER]
+    python = [sys.executable, "-I", "-S", *WARM, "/bin/false", "credential-process", READER]
     done = served.program("strace", "-f", "-e", "trace=write", "-s", "4", "-o", str(trace), *python)
     assert json.loads(done.stdout)["Version"] == 1
     assert trace.read_text().count("write(1,") == 1
@@ -101,7 +102,7 @@ def test_the_answer_is_one_write(served):
 
 
 def test_closed_standard_files_do_no_harm(served):
-    line = f"{sys.executable} -I -S {WARM_MAIN} /bin/false credential-process {READER}"
+    line = f"{sys.executable} -I -S {shlex.join(WARM)} /bin/false credential-process {READER}"
     for closed in ("0<&-", "2>&-", "0<&- 2>&-"):
         done = served.program("/bin/sh", "-c", f"{line} {closed}")
         assert (done.returncode, done.stderr) == (0, "")
@@ -112,13 +113,13 @@ def test_closed_standard_files_do_no_harm(served):
 
 
 def test_a_refusal_is_the_agents_line_and_its_status(served):
-    done = served.program(sys.executable, "-I", "-S", WARM_MAIN, "/bin/false", "credential-process", "corp/1/x")
+    done = served.program(sys.executable, "-I", "-S", *WARM, "/bin/false", "credential-process", "corp/1/x")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
 
 
 def test_strange_words_are_refused_in_one_line(served):
-    command = [sys.executable, "-I", "-S", WARM_MAIN, AWSSSO, "credential-process"]
+    command = [sys.executable, "-I", "-S", *WARM, AWSSSO, "credential-process"]
     for word in ("a b", "x\ny", "\udcff/1/2", "corp/210987654321/Read\u00e9", "x" * 5000, ""):
         done = served.program(*command, os.fsencode(word))
         assert done.returncode in (1, 2), word
