@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean modern-aws
+.PHONY: help demo test check format completions clean modern-aws
 
 help:
 	@echo "make demo    do the main job against a sandbox organisation, in a throw-away home"
@@ -14,6 +14,7 @@ help:
 	@echo "make check   formatting, lint, types and the laws of the house"
 	@echo "make format  format the code"
 	@echo "make modern-aws  unpack an AWS CLI v2 for the tests that drive one (67 MB; Linux on x86_64)"
+	@echo "make completions  write completions/ from the parser"
 	@echo "make clean   remove what the other targets made"
 
 demo: $(VENV)/.installed
@@ -35,6 +36,13 @@ check: $(VENV)/.installed-check
 format: $(VENV)/.installed-check
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+completions: $(VENV)/.installed
+	mkdir -p completions
+	$(BIN)/awssso completions bash >completions/awssso.bash
+	$(BIN)/awssso completions zsh >completions/_awssso
+	$(BIN)/awssso completions fish >completions/awssso.fish
+	$(BIN)/awssso completions powershell >completions/awssso.ps1
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

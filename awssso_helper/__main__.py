@@ -22,6 +22,11 @@ def main() -> NoReturn:
         from awssso_helper.credential_process import run as run_lane  # noqa: PLC0415
 
         _leave(run_lane(arguments[1:]))
+    if arguments[:1] == ["complete"]:
+        # Pressed at every Tab, so without the parser and the other commands too.
+        from awssso_helper.candidates import main as run_candidates  # noqa: PLC0415
+
+        _leave(run_candidates(arguments[1:]))
     if arguments == ["agent", "serve"]:
         # It stays for hours, and needs neither a parser nor the other commands in memory.
         from awssso_helper.agent import main as run_agent  # noqa: PLC0415

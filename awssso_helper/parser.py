@@ -27,6 +27,35 @@ service, 6 refused and nothing changed, 130 interrupted.
 """
 
 
+SHELLS = ("bash", "zsh", "fish", "powershell")
+
+# What a value names, by the first word of its metavar; completions offer what is remembered of that kind.
+_KINDS = {
+    "ACCOUNT": "account",
+    "COMMAND": "command",
+    "FILE": "file",
+    "ID_OR_NAME": "account",
+    "PROFILE": "profile",
+    "REGION": "region",
+    "ROLE": "role",
+    "SERVICE": "service",
+    "SESSION/ACCOUNT/ROLE": "word",
+}
+
+
+def completes(action: argparse.Action, kind: str) -> argparse.Action:
+    """Mark what the values of an argument are, where its metavar does not tell."""
+    vars(action)["completes"] = kind
+    return action
+
+
+def kind_of(action: argparse.Action) -> str:
+    """Give what the values of an argument are: a kind of `candidates`, `command`, `file`, or empty."""
+    metavar = action.metavar if isinstance(action.metavar, str) else ""
+    kind: str = getattr(action, "completes", _KINDS.get(metavar.split()[0] if metavar else "", ""))
+    return kind
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse that raises our error instead of printing its own, and suggests what was meant."""
 
@@ -53,7 +82,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"awssso {__version__}")
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for add in (_configure, _login, _logout, _status, _sync, _list, _credential_process, _agent, _demo):
+    for add in (
+        _configure,
+        _login,
+        _logout,
+        _status,
+        _sync,
+        _list,
+        _credential_process,
+        _agent,
+        _completions,
+        _demo,
+    ):
         add(commands)
     return parser
 
@@ -73,7 +113,10 @@ def _command(commands: Any, name: str, help_line: str, description: str) -> argp
 
 def _session_options(command: argparse.ArgumentParser, *, many: bool) -> None:
     group = command.add_mutually_exclusive_group()
-    group.add_argument("-S", "--sso-session", metavar="NAME", help="the SSO session; never needed when there is one")
+    session = group.add_argument(
+        "-S", "--sso-session", metavar="NAME", help="the SSO session; never needed when there is one"
+    )
+    completes(session, "session")
     if many:
         group.add_argument("--all", action="store_true", help="every SSO session")
 
@@ -93,7 +136,7 @@ What is not given is asked for; with --start-url and a known region nothing is a
 run before, this is not needed.
 """,
     )
-    command.add_argument("-S", "--sso-session", metavar="NAME", help="the name of the session")
+    completes(command.add_argument("-S", "--sso-session", metavar="NAME", help="the name of the session"), "session")
     command.add_argument("--start-url", metavar="URL", help="the address of your AWS access portal")
     command.add_argument("--region", metavar="REGION", help="the region of your IAM Identity Center (sso_region)")
     command.add_argument(
@@ -206,7 +249,8 @@ prints nothing on stdout, one line on stderr, and exits with the status that say
 """,
     )
     command.add_argument("role", nargs="?", metavar="SESSION/ACCOUNT/ROLE", help="the role, as in the profile")
-    command.add_argument("-p", "--profile", metavar="NAME", help="a generated profile instead")
+    profile = command.add_argument("-p", "--profile", metavar="NAME", help="a generated profile instead")
+    completes(profile, "profile")
 
 
 def _agent(commands: Any) -> None:
@@ -221,6 +265,39 @@ first call of an SDK start it; it ends by itself. `agent = off` in the settings 
     )
     command.add_argument("action", choices=("start", "stop", "status", "serve"), metavar="start | stop | status")
     _json_option(command)
+
+
+def _doctor(commands: Any) -> None:
+    command = _command(
+        commands,
+        "doctor",
+        "check this machine, say what to type",
+        """\
+Check what credentials on this machine depend on: the AWS files and who else reads them, keys that hide a profile, the
+keyring (an item is written, read back and removed), the agent, permissions, the clock, proxies and endpoints. Each
+finding names what to type. Nothing is changed without --fix. The output is fit to paste into an issue: it has no
+secret, and no name of an account or profile unless you add -v. The exit status is 0 when nothing is wrong, else 1.
+""",
+    )
+    command.add_argument("--fix", action="store_true", help="repair what is ours; ask before other tools' files go")
+    _json_option(command)
+
+
+def _completions(commands: Any) -> None:
+    command = _command(
+        commands,
+        "completions",
+        "print or install the completions of a shell",
+        """\
+Print the script that completes awssso's commands, options, profiles, accounts, roles and sessions in your shell. With
+--install it is written where the shell finds it, and one line is added to the shell's start file where it needs one;
+every change is said, and --uninstall takes back exactly that.
+""",
+    )
+    command.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh, fish or powershell")
+    act = command.add_mutually_exclusive_group()
+    act.add_argument("--install", action="store_true", help="write the script, and a line to read it at every start")
+    act.add_argument("--uninstall", action="store_true", help="remove the script and the line")
 
 
 def _demo(commands: Any) -> None:

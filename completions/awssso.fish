@@ -1,0 +1,168 @@
+# fish completion for awssso, made from its parser by `make completions`.
+
+# Whether an option takes a value, by `COMMAND OPTION`.
+function __awssso_takes_value
+    switch $argv[1]
+    case 'configure -S' 'configure --sso-session'
+        return 0
+    case 'configure --start-url'
+        return 0
+    case 'configure --region'
+        return 0
+    case 'configure --default-region'
+        return 0
+    case 'login -S' 'login --sso-session'
+        return 0
+    case 'login --port'
+        return 0
+    case 'logout -S' 'logout --sso-session'
+        return 0
+    case 'status -S' 'status --sso-session'
+        return 0
+    case 'sync -S' 'sync --sso-session'
+        return 0
+    case 'list -S' 'list --sso-session'
+        return 0
+    case 'credential-process -p' 'credential-process --profile'
+        return 0
+    case 'demo --port'
+        return 0
+    end
+    return 1
+end
+
+# The command, then every positional word before the cursor, a line each.
+function __awssso_words
+    set -l name ''
+    set -l option ''
+    set -l rest ''
+    set -l tokens (commandline -opc)
+    for token in $tokens[2..-1]
+        if test -n "$option"
+            set option ''
+        else if test "$token" = -- -a -z "$rest"
+            set rest 1
+        else if string match -qr '^-.' -- $token; and test -z "$rest"
+            if __awssso_takes_value "$name $token"
+                set option 1
+            end
+        else
+            if test -z "$name"
+                set name $token
+            end
+            printf '%s\n' $token
+        end
+    end
+end
+
+function __awssso_in
+    set -l words (__awssso_words)
+    test "$words[1]" = "$argv[1]"; and not contains -- -- (commandline -opc)
+end
+
+# Whether the cursor is at a positional word of a command; + takes all that follow too.
+function __awssso_at
+    set -l words (__awssso_words)
+    set -l number (count $words)
+    if test -z "$argv[1]"
+        test $number -eq 0
+    else if test "$words[1]" != "$argv[1]"
+        return 1
+    else if test "$argv[3]" = +
+        test $number -ge $argv[2]
+    else
+        test $number -eq $argv[2]
+    end
+end
+
+# Complete the command line of another program: what follows the --, or the first word that is not ours.
+function __awssso_other
+    set -l tokens (commandline -opc)
+    set -l index (contains -i -- -- $tokens)
+    if test -z "$index"
+        return
+    end
+    set -l line (string escape -- $tokens[(math $index + 1)..-1]) (commandline -ct)
+    complete -C (string join ' ' -- $line)
+end
+
+complete -c awssso -f
+complete -c awssso -n '__awssso_at "" 1' -a configure -d 'name your access portal'
+complete -c awssso -n '__awssso_at "" 1' -a login -d 'sign in and write the profiles'
+complete -c awssso -n '__awssso_at "" 1' -a logout -d 'end the session, remove its secrets'
+complete -c awssso -n '__awssso_at "" 1' -a status -d 'show who is signed in, until when'
+complete -c awssso -n '__awssso_at "" 1' -a sync -d 'find all accounts and roles, write the profiles'
+complete -c awssso -n '__awssso_at "" 1' -a list -d 'list accounts, roles, profiles'
+complete -c awssso -n '__awssso_at "" 1' -a credential-process -d 'print credentials for an SDK'
+complete -c awssso -n '__awssso_at "" 1' -a agent -d 'start, stop or show the agent'
+complete -c awssso -n '__awssso_at "" 1' -a completions -d 'print or install the completions of a shell'
+complete -c awssso -n '__awssso_at "" 1' -a demo -d 'try everything against a sandbox organisation'
+complete -c awssso -n '__awssso_in ""' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in ""' -l version -d 'show program\'s version number and exit'
+complete -c awssso -n '__awssso_in "configure"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "configure"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "configure"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "configure"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the name of the session'
+complete -c awssso -n '__awssso_in "configure"' -l start-url -x -d 'the address of your AWS access portal'
+complete -c awssso -n '__awssso_in "configure"' -l region -x -a '(command awssso complete region 2>/dev/null)' -d 'the region of your IAM Identity Center (sso_region)'
+complete -c awssso -n '__awssso_in "configure"' -l default-region -x -a '(command awssso complete region 2>/dev/null)' -d 'the region of the profiles; none unless you say one'
+complete -c awssso -n '__awssso_in "login"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "login"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "login"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "login"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "login"' -l all -d 'every SSO session'
+complete -c awssso -n '__awssso_in "login"' -l use-device-code -d 'sign in with a code instead of a callback'
+complete -c awssso -n '__awssso_in "login"' -l no-browser -d 'print the URL, open nothing'
+complete -c awssso -n '__awssso_in "login"' -l port -x -d 'the port of the callback on 127.0.0.1'
+complete -c awssso -n '__awssso_in "login"' -l force -d 'sign in although the session is still good'
+complete -c awssso -n '__awssso_in "login"' -l no-sync -d 'leave the profiles as they are'
+complete -c awssso -n '__awssso_in "login"' -l wait -d 'wait for the profiles in a large organisation too'
+complete -c awssso -n '__awssso_in "logout"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "logout"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "logout"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "logout"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "logout"' -l all -d 'every SSO session'
+complete -c awssso -n '__awssso_in "status"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "status"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "status"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "status"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "status"' -l json -d 'JSON on stdout'
+complete -c awssso -n '__awssso_in "sync"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "sync"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "sync"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "sync"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "sync"' -l all -d 'every SSO session'
+complete -c awssso -n '__awssso_in "sync"' -l dry-run -d 'print a unified diff, write nothing'
+complete -c awssso -n '__awssso_in "sync"' -l full -d 'ask every account, also those asked not long ago'
+complete -c awssso -n '__awssso_in "sync"' -l no-prune -d 'keep profiles whose role is gone'
+complete -c awssso -n '__awssso_in "sync"' -l yes -d 'answer the question about removals with yes'
+complete -c awssso -n '__awssso_in "sync"' -l json -d 'JSON on stdout'
+complete -c awssso -n '__awssso_in "list"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "list"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "list"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "list"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "list"' -l json -d 'JSON on stdout'
+complete -c awssso -n '__awssso_in "list"' -l csv -d 'CSV on stdout'
+complete -c awssso -n '__awssso_in "list"' -l names -d 'profile names only, one a line'
+complete -c awssso -n '__awssso_in "credential-process"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "credential-process"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "credential-process"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "credential-process"' -s p -l profile -x -a '(command awssso complete profile 2>/dev/null)' -d 'a generated profile instead'
+complete -c awssso -n '__awssso_at "credential-process" 1' -a '(command awssso complete word 2>/dev/null)'
+complete -c awssso -n '__awssso_in "agent"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "agent"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "agent"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "agent"' -l json -d 'JSON on stdout'
+complete -c awssso -n '__awssso_at "agent" 1' -a 'start stop status'
+complete -c awssso -n '__awssso_in "completions"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "completions"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "completions"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "completions"' -l install -d 'write the script, and a line to read it at every start'
+complete -c awssso -n '__awssso_in "completions"' -l uninstall -d 'remove the script and the line'
+complete -c awssso -n '__awssso_at "completions" 1' -a 'bash zsh fish powershell'
+complete -c awssso -n '__awssso_in "demo"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "demo"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "demo"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "demo"' -l run -d 'do the main job without a person, exit'
+complete -c awssso -n '__awssso_in "demo"' -l serve -d 'only the server; prints the variables to export'
+complete -c awssso -n '__awssso_in "demo"' -l port -x -d 'the server\'s port (with --serve)'

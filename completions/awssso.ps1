@@ -1,0 +1,185 @@
+# PowerShell completion for awssso, made from its parser by `make completions`.
+
+$script:AwsssoCommands = @(
+    'configure|name your access portal'
+    'login|sign in and write the profiles'
+    'logout|end the session, remove its secrets'
+    'status|show who is signed in, until when'
+    'sync|find all accounts and roles, write the profiles'
+    'list|list accounts, roles, profiles'
+    'credential-process|print credentials for an SDK'
+    'agent|start, stop or show the agent'
+    'completions|print or install the completions of a shell'
+    'demo|try everything against a sandbox organisation'
+)
+
+# COMMAND|PLACE|VALUES|HELP: a place is an option, the number of a word, or + for all that follow; values are a kind
+# of name, "=" and fixed values, "-" for what cannot be offered, nothing for an option that takes none.
+$script:AwsssoTable = @(
+    '|-h||show this help message and exit'
+    '|--help||show this help message and exit'
+    '|--version||show program''s version number and exit'
+    'configure|-h||show this help message and exit'
+    'configure|--help||show this help message and exit'
+    'configure|-v||say more about what is done'
+    'configure|--verbose||say more about what is done'
+    'configure|--debug||say each call to AWS too; secrets are never shown'
+    'configure|-S|session|the name of the session'
+    'configure|--sso-session|session|the name of the session'
+    'configure|--start-url|-|the address of your AWS access portal'
+    'configure|--region|region|the region of your IAM Identity Center (sso_region)'
+    'configure|--default-region|region|the region of the profiles; none unless you say one'
+    'login|-h||show this help message and exit'
+    'login|--help||show this help message and exit'
+    'login|-v||say more about what is done'
+    'login|--verbose||say more about what is done'
+    'login|--debug||say each call to AWS too; secrets are never shown'
+    'login|-S|session|the SSO session; never needed when there is one'
+    'login|--sso-session|session|the SSO session; never needed when there is one'
+    'login|--all||every SSO session'
+    'login|--use-device-code||sign in with a code instead of a callback'
+    'login|--no-browser||print the URL, open nothing'
+    'login|--port|-|the port of the callback on 127.0.0.1'
+    'login|--force||sign in although the session is still good'
+    'login|--no-sync||leave the profiles as they are'
+    'login|--wait||wait for the profiles in a large organisation too'
+    'logout|-h||show this help message and exit'
+    'logout|--help||show this help message and exit'
+    'logout|-v||say more about what is done'
+    'logout|--verbose||say more about what is done'
+    'logout|--debug||say each call to AWS too; secrets are never shown'
+    'logout|-S|session|the SSO session; never needed when there is one'
+    'logout|--sso-session|session|the SSO session; never needed when there is one'
+    'logout|--all||every SSO session'
+    'status|-h||show this help message and exit'
+    'status|--help||show this help message and exit'
+    'status|-v||say more about what is done'
+    'status|--verbose||say more about what is done'
+    'status|--debug||say each call to AWS too; secrets are never shown'
+    'status|-S|session|the SSO session; never needed when there is one'
+    'status|--sso-session|session|the SSO session; never needed when there is one'
+    'status|--json||JSON on stdout'
+    'sync|-h||show this help message and exit'
+    'sync|--help||show this help message and exit'
+    'sync|-v||say more about what is done'
+    'sync|--verbose||say more about what is done'
+    'sync|--debug||say each call to AWS too; secrets are never shown'
+    'sync|-S|session|the SSO session; never needed when there is one'
+    'sync|--sso-session|session|the SSO session; never needed when there is one'
+    'sync|--all||every SSO session'
+    'sync|--dry-run||print a unified diff, write nothing'
+    'sync|--full||ask every account, also those asked not long ago'
+    'sync|--no-prune||keep profiles whose role is gone'
+    'sync|--yes||answer the question about removals with yes'
+    'sync|--json||JSON on stdout'
+    'list|-h||show this help message and exit'
+    'list|--help||show this help message and exit'
+    'list|-v||say more about what is done'
+    'list|--verbose||say more about what is done'
+    'list|--debug||say each call to AWS too; secrets are never shown'
+    'list|-S|session|the SSO session; never needed when there is one'
+    'list|--sso-session|session|the SSO session; never needed when there is one'
+    'list|--json||JSON on stdout'
+    'list|--csv||CSV on stdout'
+    'list|--names||profile names only, one a line'
+    'credential-process|-h||show this help message and exit'
+    'credential-process|--help||show this help message and exit'
+    'credential-process|-v||say more about what is done'
+    'credential-process|--verbose||say more about what is done'
+    'credential-process|--debug||say each call to AWS too; secrets are never shown'
+    'credential-process|-p|profile|a generated profile instead'
+    'credential-process|--profile|profile|a generated profile instead'
+    'agent|-h||show this help message and exit'
+    'agent|--help||show this help message and exit'
+    'agent|-v||say more about what is done'
+    'agent|--verbose||say more about what is done'
+    'agent|--debug||say each call to AWS too; secrets are never shown'
+    'agent|--json||JSON on stdout'
+    'completions|-h||show this help message and exit'
+    'completions|--help||show this help message and exit'
+    'completions|-v||say more about what is done'
+    'completions|--verbose||say more about what is done'
+    'completions|--debug||say each call to AWS too; secrets are never shown'
+    'completions|--install||write the script, and a line to read it at every start'
+    'completions|--uninstall||remove the script and the line'
+    'demo|-h||show this help message and exit'
+    'demo|--help||show this help message and exit'
+    'demo|-v||say more about what is done'
+    'demo|--verbose||say more about what is done'
+    'demo|--debug||say each call to AWS too; secrets are never shown'
+    'demo|--run||do the main job without a person, exit'
+    'demo|--serve||only the server; prints the variables to export'
+    'demo|--port|-|the server''s port (with --serve)'
+    'list|1|-|FILTER'
+    'list|+|-|FILTER'
+    'credential-process|1|word|SESSION/ACCOUNT/ROLE'
+    'agent|1|=start stop status|start | stop | status'
+    'completions|1|=bash zsh fish powershell|SHELL'
+)
+
+function script:Get-AwsssoValues($Name, $Place) {
+    foreach ($row in $script:AwsssoTable) {
+        $cells = $row.Split('|', 4)
+        if ($cells[0] -ceq $Name -and $cells[1] -ceq $Place) { return $cells[2] }
+    }
+    return ''
+}
+
+function script:New-AwsssoResult($Value, $Help) {
+    $text = $Value
+    if ($text -notmatch '^[A-Za-z0-9_./:+=-][A-Za-z0-9_./:+=@-]*$') { $text = "'" + $text.Replace("'", "''") + "'" }
+    if (-not $Help) { $Help = $Value }
+    [System.Management.Automation.CompletionResult]::new($text, $Value, 'ParameterValue', $Help)
+}
+
+Register-ArgumentCompleter -Native -CommandName awssso -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $typed = "$wordToComplete".Trim("'", '"')
+    $name = ''
+    $option = ''
+    $number = 0
+    $isRest = $false
+    foreach ($element in @($commandAst.CommandElements | Select-Object -Skip 1)) {
+        if ($element.Extent.EndOffset -ge $cursorPosition) { break }
+        $word = $element.Extent.Text.Trim("'", '"')
+        if ($option) { $option = '' }
+        elseif ($word -ceq '--' -and -not $isRest) { $isRest = $true }
+        elseif ($word.StartsWith('-') -and -not $isRest) {
+            if (Get-AwsssoValues $name $word) { $option = $word }
+        }
+        elseif (-not $name) { $name = $word }
+        else { $number++ }
+    }
+    if ($option) { $values = Get-AwsssoValues $name $option }
+    elseif ($typed.StartsWith('-') -and -not $isRest) {
+        foreach ($row in $script:AwsssoTable) {
+            $cells = $row.Split('|', 4)
+            if ($cells[0] -ceq $name -and $cells[1].StartsWith('-') -and $cells[1].StartsWith($typed)) {
+                New-AwsssoResult $cells[1] $cells[3]
+            }
+        }
+        return
+    }
+    elseif (-not $name) {
+        foreach ($row in $script:AwsssoCommands) {
+            $cells = $row.Split('|', 2)
+            if ($cells[0].StartsWith($typed)) { New-AwsssoResult $cells[0] $cells[1] }
+        }
+        return
+    }
+    else {
+        $values = Get-AwsssoValues $name "$($number + 1)"
+        if (-not $values) { $values = Get-AwsssoValues $name '+' }
+    }
+    if (-not $values -or $values -ceq '-' -or $values -ceq 'command' -or $values -ceq 'file') { return }
+    if ($values.StartsWith('=')) {
+        foreach ($each in $values.Substring(1).Split(' ')) {
+            if ($each.StartsWith($typed)) { New-AwsssoResult $each '' }
+        }
+        return
+    }
+    foreach ($line in @(& awssso complete $values 2>$null)) {
+        $cells = $line.Split("`t", 2)
+        if ($cells[0].StartsWith($typed)) { New-AwsssoResult $cells[0] $cells[1] }
+    }
+}
