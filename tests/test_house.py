@@ -131,3 +131,13 @@ def test_the_architecture_names_every_room_and_every_dependency():
     dependencies = re.findall(r'^  "([a-z0-9-]+)>=', project.split("dependencies = [")[1].split("]")[0], re.MULTILINE)
     assert dependencies
     assert [name for name in dependencies if f"| {name} |" not in text] == []
+
+
+def test_the_architectures_floors_are_the_ones_that_are_checked():
+    project = (ROOT / "pyproject.toml").read_text()
+    layers = re.search(r"layers = \[\n(.*?)\n\]", project, re.DOTALL)
+    assert layers
+    floors = re.findall(r'"([^"]+)"', layers[1])
+    shown = re.search(r"The floors, top to bottom.*?\n\n(.*?)\n\n", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
+    assert shown
+    assert [line.strip() for line in shown[1].splitlines()] == floors
