@@ -52,6 +52,8 @@ _TOKEN_AHEAD = 600
 _USABLE = 60
 # What a refresh leaves of the deadline, so that its answer can still be stored.
 _STORE_RESERVE = 1.0
+# How long AWS may take to hear of a logout: what is ours is gone by then, and a person waits.
+_GOODBYE = 8.0
 # Idle connections that are kept for the next call.
 _CONNECTIONS = 8
 _SESSION_IS_OVER = frozenset(
@@ -172,6 +174,7 @@ class Credentials:
         return None
 
     def _end_at_aws(self, session: SsoSession, token: Token, deadline: Deadline) -> None:
+        deadline = deadline.sooner(_GOODBYE)
         service = self._service(session)
         if not _is_good(token) and token.refresh_token is not None:
             token = service.refresh(token, deadline)

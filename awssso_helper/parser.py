@@ -80,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"awssso {__version__}")
+    _voice_options(parser, default=False)
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for add in (
@@ -106,9 +107,16 @@ def _command(commands: Any, name: str, help_line: str, description: str) -> argp
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    command.add_argument("-v", "--verbose", action="store_true", help="say more about what is done")
-    command.add_argument("--debug", action="store_true", help="say each call to AWS too; secrets are never shown")
+    # Suppressed, so that `awssso -v status` is not undone by a `status` without one.
+    _voice_options(command, default=argparse.SUPPRESS)
     return command
+
+
+def _voice_options(parser: argparse.ArgumentParser, *, default: Any) -> None:
+    parser.add_argument("-v", "--verbose", action="store_true", default=default, help="say more about what is done")
+    parser.add_argument(
+        "--debug", action="store_true", default=default, help="say each call to AWS too; secrets are never shown"
+    )
 
 
 def _session_options(command: argparse.ArgumentParser, *, many: bool) -> None:

@@ -33,7 +33,7 @@ _awssso_read_line() {
 
 _awssso_options() {
     case $1 in
-    '') options='-h --help --version' ;;
+    '') options='-h --help --version -v --verbose --debug' ;;
     'configure') options='-h --help -v --verbose --debug -S --sso-session --start-url --region --default-region' ;;
     'login') options='-h --help -v --verbose --debug -S --sso-session --all --use-device-code --no-browser --port --force --no-sync --wait' ;;
     'logout') options='-h --help -v --verbose --debug -S --sso-session --all' ;;

@@ -99,6 +99,8 @@ complete -c awssso -n '__awssso_at "" 1' -a completions -d 'print or install the
 complete -c awssso -n '__awssso_at "" 1' -a demo -d 'try everything against a sandbox organisation'
 complete -c awssso -n '__awssso_in ""' -s h -l help -d 'show this help message and exit'
 complete -c awssso -n '__awssso_in ""' -l version -d 'show program\'s version number and exit'
+complete -c awssso -n '__awssso_in ""' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in ""' -l debug -d 'say each call to AWS too; secrets are never shown'
 complete -c awssso -n '__awssso_in "configure"' -s h -l help -d 'show this help message and exit'
 complete -c awssso -n '__awssso_in "configure"' -s v -l verbose -d 'say more about what is done'
 complete -c awssso -n '__awssso_in "configure"' -l debug -d 'say each call to AWS too; secrets are never shown'

@@ -213,6 +213,33 @@ def test_two_sessions_share_the_block_and_leave_each_other_alone(sandbox):
     assert states == {"ada": "signed in", "bob": "signed out"}
 
 
+def test_all_signs_in_to_every_session_and_one_that_fails_does_not_keep_the_others_from_it(sandbox):
+    for name in ("ada", "broken", "bob"):
+        sandbox.configure(name)
+    # A session that moved since its sign-in is refused (SECURITY B8).
+    sandbox.ok("login", "-S", "broken", "--no-sync")
+    text = sandbox.config.read_text()
+    start = text.index("[sso-session broken]")
+    sandbox.config.write_text(text[:start] + text[start:].replace("d-1234567890", "d-6666666666", 1))
+    done = sandbox.run("login", "--all")
+    assert done.returncode == 6
+    assert "awssso: broken: session broken was" in done.stderr
+    states = {each["name"]: each["usable"] for each in sandbox.json("status")["sessions"]}
+    assert states["ada"]
+    assert states["bob"]
+    assert len(names(sandbox)) == 2 * 34
+    sandbox.ok("logout", "-S", "bob")
+    synced = sandbox.run("sync", "--all", "--json")
+    facts = json.loads(synced.stdout)
+    assert synced.returncode == 3
+    assert [each["name"] for each in facts["sessions"]] == ["ada", "broken"]
+    assert [each["name"] for each in facts["failed_sessions"]] == ["bob"]
+    assert len(names(sandbox)) == 3 * 34, "profiles of a session that could not be asked stay"
+    sandbox.ok("logout", "--all")
+    assert sandbox.run("sync", "--all").returncode == 3
+    assert sandbox.simulator.count("Logout") == 3
+
+
 def test_list_and_status_need_no_network(sandbox):
     sandbox.first_day()
     sandbox.simulator.stop()
@@ -240,6 +267,31 @@ def test_logout_ends_the_session_at_aws(sandbox):
     assert sandbox.simulator.count("Logout") == 1
     done = sandbox.run("credential-process", "corp/210987654321/ReadOnlyAccess")
     assert (done.returncode, done.stdout) == (3, "")
+
+
+def test_logout_of_nobody_says_so_and_a_mistyped_session_is_none(sandbox):
+    sandbox.first_day()
+    mistyped = sandbox.run("logout", "-S", "crop")
+    assert mistyped.returncode == 2
+    assert "hint: -S corp" in mistyped.stderr
+    sandbox.config.write_text("")
+    assert "corp: signed out" in sandbox.ok("logout", "-S", "corp").stderr, "also when its section is gone"
+    sandbox.configure()
+    assert sandbox.ok("logout").stderr == "corp: was not signed in\n"
+
+
+def test_logout_does_not_wait_long_for_an_aws_that_says_nothing(sandbox):
+    sandbox.first_day()
+    sandbox.simulator.misbehave("Logout", delay=3600)
+    said = sandbox.ok("logout").stderr
+    assert "AWS could not be told" in said
+    assert sandbox.run("status").returncode == 3
+
+
+@pytest.mark.parametrize("words", [["-v", "status"], ["status", "-v"], ["--debug", "status"]])
+def test_verbosity_is_said_before_or_after_the_command(sandbox, words):
+    sandbox.configure()
+    assert "keyring: plaintext-file" in sandbox.run(*words).stderr
 
 
 def test_keys_added_by_the_user_survive_and_region_comes_from_settings(sandbox):

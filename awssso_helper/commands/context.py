@@ -5,19 +5,20 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from awssso_helper import aws_config, catalog, files, settings
 from awssso_helper.credentials import Credentials
 from awssso_helper.discovery import Memory
 from awssso_helper.endpoints import normalised_start_url, partition_of
-from awssso_helper.errors import UsageError
+from awssso_helper.errors import AwsssoError, InterruptedByUserError, KeyringError, UsageError
 from awssso_helper.role_cache import Index
 from awssso_helper.store import Store
 from awssso_helper.terminal import safe
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterator
 
     from awssso_helper.catalog import Entry
     from awssso_helper.environment import Environment
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from awssso_helper.model import SsoSession
     from awssso_helper.sync import Sync
     from awssso_helper.terminal import Terminal
+
+T = TypeVar("T")
 
 # How long a person may take to unlock the keyring.
 KEYRING_SECONDS = 60
@@ -39,6 +42,13 @@ class Context:
         self.environment = environment
         self.terminal = terminal
         self.options = options
+        self.failures: list[tuple[str, AwsssoError]] = []
+        """The sessions of many that a command could not serve, each with the reason, already told."""
+
+    @property
+    def failed_with(self) -> int:
+        """The exit status of the first session that could not be served, 0 where all were."""
+        return self.failures[0][1].exit_status if self.failures else 0
 
     @cached_property
     def settings(self) -> settings.Settings:
@@ -138,6 +148,27 @@ class Context:
 def _normalised(session: SsoSession) -> SsoSession:
     partition_of(session.region)
     return replace(session, start_url=normalised_start_url(session.start_url))
+
+
+def each_of(
+    context: Context, sessions: list[SsoSession], act: Callable[[SsoSession], T]
+) -> Iterator[tuple[SsoSession, T]]:
+    """Act on each session; of several, one that fails is told and does not keep the others from their turn.
+
+    Raises:
+        AwsssoError: there is only one, or what failed would fail for all (no keyring).
+    """
+    for session in sessions:
+        try:
+            yield session, act(session)
+        except (KeyringError, InterruptedByUserError):
+            raise
+        except AwsssoError as error:
+            if len(sessions) == 1:
+                raise
+            error.message = f"{safe(session.name)}: {error.message}"
+            context.failures.append((session.name, error))
+            context.terminal.fail(error)
 
 
 def session_option(context: Context, session: str) -> str:

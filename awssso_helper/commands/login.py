@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from awssso_helper import agent_client, login
-from awssso_helper.commands.context import AWS_SECONDS, FILE_SECONDS, KEYRING_SECONDS
+from awssso_helper.commands.context import AWS_SECONDS, FILE_SECONDS, KEYRING_SECONDS, each_of
 from awssso_helper.commands.sync import synced
 from awssso_helper.discovery import SMALL
 from awssso_helper.errors import LoginNeededError
@@ -48,14 +48,18 @@ class _PersonGuide:
 def run(context: Context) -> int:
     """Sign in to each chosen session, then sync."""
     chosen = context.chosen_sessions()
-    for session in chosen:
-        _sign_in(context, session)
-    if context.options.no_sync:
+    signed_in = list(each_of(context, chosen, lambda session: _sign_in(context, session)))
+    status = _profiles_brought_up_to_date(context, [session for session, _ in signed_in])
+    return context.failed_with or status
+
+
+def _profiles_brought_up_to_date(context: Context, sessions: list[SsoSession]) -> int:
+    if context.options.no_sync or not sessions:
         return 0
-    if _may_sync_behind(context, chosen):
-        _sync_behind(context, chosen)
+    if _may_sync_behind(context, sessions):
+        _sync_behind(context, sessions)
         return 0
-    return synced(context, chosen)
+    return synced(context, sessions)
 
 
 def _may_sync_behind(context: Context, sessions: list[SsoSession]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper import news
+from awssso_helper.commands.context import each_of
 from awssso_helper.errors import AwsssoError
 from awssso_helper.terminal import Recorder, safe
 
@@ -51,20 +52,23 @@ def synced(context: Context, sessions: list[SsoSession]) -> int:
     options = context.options
     is_dry, wants_json = getattr(options, "dry_run", False), getattr(options, "json", False)
     asks_all = getattr(options, "full", False)
-    founds: list[Found] = []
-    for session in sessions:
+
+    def discovered(session: SsoSession) -> Found:
         service = context.service(session, connections=WORKERS)
         with context.terminal.progress(f"{session.name}: accounts") as progress:
-            found = context.sync.found(session, service, progress, asks_all=asks_all, is_dry=is_dry)
-            founds.append(found)
+            return context.sync.found(session, service, progress, asks_all=asks_all, is_dry=is_dry)
+
+    founds = [found for _, found in each_of(context, sessions, discovered)]
+    if not founds:
+        return context.failed_with
     plan, consent = _agreed_plan(context, founds)
     is_written = False if is_dry else context.sync.write(founds, consent)
     if wants_json:
-        context.terminal.json(_sync_facts(founds, plan, is_written=is_written))
+        context.terminal.json(_sync_facts(context, founds, plan, is_written=is_written))
     elif is_dry:
         context.terminal.diff(plan.diff_text())
     _tell_sync(context, founds, plan, is_written=is_written)
-    return _PARTIAL if any(found.discovery.failures for found in founds) else 0
+    return context.failed_with or (_PARTIAL if any(found.discovery.failures for found in founds) else 0)
 
 
 def _agreed_plan(context: Context, founds: list[Found]) -> tuple[Plan, Consent]:
@@ -95,7 +99,7 @@ def _agrees(context: Context, verb: str, reason: str, items: Sequence[str]) -> b
     return False
 
 
-def _sync_facts(founds: list[Found], plan: Plan, *, is_written: bool) -> dict[str, Any]:
+def _sync_facts(context: Context, founds: list[Found], plan: Plan, *, is_written: bool) -> dict[str, Any]:
     return {
         "sessions": [
             {
@@ -111,6 +115,7 @@ def _sync_facts(founds: list[Found], plan: Plan, *, is_written: bool) -> dict[st
             }
             for found in founds
         ],
+        "failed_sessions": [{"name": name, "reason": error.message} for name, error in context.failures],
         "profiles": {
             "added": plan.added,
             "removed": plan.removed,
