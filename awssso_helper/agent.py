@@ -634,6 +634,7 @@ def run(environment: Environment, settings: Settings) -> int:
         RefusedError: there is no place for its socket.
     """
     _detach()
+    files.sweep_all(environment)
     lock = files.private_dir(environment.lock_dir) / "agent.lock"
     try:
         # One that is about to end holds it still.

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper import __version__
-from awssso_helper.errors import AwsssoError, UsageError
+from awssso_helper.errors import AwsssoError, SystemFailedError, UsageError, keep_tracebacks_away
 from awssso_helper.parser import build_parser, command_parsers
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     from awssso_helper.credential_process import open_standard_files  # noqa: PLC0415 - before anything opens a file
 
     open_standard_files()
+    keep_tracebacks_away()
     from awssso_helper.environment import Environment  # noqa: PLC0415
     from awssso_helper.terminal import Terminal  # noqa: PLC0415
 
@@ -43,15 +44,18 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read our output has enough, as in `awssso list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except OSError as error:
+        return terminal.fail(SystemFailedError.of(error))
     except Exception as error:  # noqa: BLE001 - the edge: no traceback reaches a user, and none shows a secret
         return terminal.fail(_unexpected(error, arguments))
 
 
 def _dispatched(arguments: Sequence[str], environment: Any, terminal: Any) -> int:
     options = _parsed(arguments)
-    from awssso_helper import launcher, news  # noqa: PLC0415 - `--help` and mistakes need none of it
+    from awssso_helper import files, launcher, news  # noqa: PLC0415 - `--help` and mistakes need none of it
     from awssso_helper.commands.context import Context  # noqa: PLC0415
 
+    files.sweep_all(environment)
     launcher.repair(environment)
     is_for_a_program = any(getattr(options, form, False) for form in ("json", "csv", "names"))
     if options.command in _NEWS_TELLERS and not is_for_a_program:

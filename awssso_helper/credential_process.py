@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from awssso_helper.errors import AwsssoError, NetworkError, UsageError
+from awssso_helper.errors import AwsssoError, NetworkError, SystemFailedError, UsageError, keep_tracebacks_away
 from awssso_helper.model import Deadline, Role, Secret
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ def run(arguments: Sequence[str]) -> int:
     """Answer and give the exit status. stdout gets the document in one write, or nothing at all."""
     began = time.monotonic()
     open_standard_files()
+    keep_tracebacks_away()
     outcome = _Outcome()
     try:
         outcome = _outcome(arguments, began)
-    except AwsssoError as error:
-        outcome.error = error
+    except Exception as error:  # noqa: BLE001 - as in `work`
+        outcome.error = _told(error)
     if outcome.status:
         # The agent's own line of error.
         _write(2, f"{outcome.line}\n".encode("ascii"))
@@ -83,10 +84,8 @@ def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
             if agent_client.is_wanted(settings) and _is_answered_by_agent(role, environment, outcome, deadline):
                 return
             outcome.document = _credentials(environment, settings).document(role, deadline, standby=outcome.hold)
-        except AwsssoError as error:
-            outcome.error = error
         except Exception as error:  # noqa: BLE001 - the edge: an SDK gets one line, whatever broke
-            outcome.error = AwsssoError(f"unexpected {type(error).__name__}", hint="awssso status -v")
+            outcome.error = _told(error)
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
@@ -140,6 +139,14 @@ def _role_of_profile(name: str, environment: Environment) -> Role:
     if handed is None:
         raise UsageError(f"{name[:64]!a} is no generated profile", hint="awssso list")
     return Role.from_word(handed.word)
+
+
+def _told(error: Exception) -> AwsssoError:
+    if isinstance(error, AwsssoError):
+        return error
+    if isinstance(error, OSError):
+        return SystemFailedError.of(error)
+    return AwsssoError(f"unexpected {type(error).__name__}", hint="awssso status -v")
 
 
 def _fail(error: AwsssoError) -> int:

@@ -134,6 +134,17 @@ class Environment:
         """Who asked the agent for what, one JSON object a line; only where settings ask for it."""
         return self.state_dir / "audit.jsonl"
 
+    def written_dirs(self) -> set[Path]:
+        """Give every directory in which we replace files: where a kill may leave a temporary one.
+
+        Raises:
+            UsageError: as for `home`.
+        """
+        aws = (Path(os.path.realpath(path)).parent for path in (self.aws_config_file, self.aws_credentials_file))
+        state, data = self.state_dir, self.data_dir
+        ours = (state, state / "credentials", self.cache_dir / "inventory", data / "bin", data / "secrets")
+        return {*aws, Path(os.path.realpath(self.settings_file)).parent, *ours}
+
     def shown(self, path: Path) -> str:
         """Write a path as people know it, with `~` for the home directory."""
         try:

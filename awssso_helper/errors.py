@@ -6,6 +6,13 @@ CONTRACT promises for it. They are raised where the fact is known and printed at
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class AwsssoError(Exception):
     """Something failed; `message` is one line without a final period, `hint` is what to type (or empty)."""
@@ -101,7 +108,37 @@ class RefusedError(AwsssoError):
     exit_status = 6
 
 
+class SystemFailedError(AwsssoError):
+    """The operating system said no where nothing could be done about it: no memory, no files left, a broken disk."""
+
+    @classmethod
+    def of(cls, error: OSError) -> SystemFailedError:
+        """Give the system's own words, and the file where it names one."""
+        name = f"{ascii(error.filename)[1:-1]}: " if isinstance(error.filename, str) else ""
+        return cls(f"the system failed: {name}{error.strerror or type(error).__name__}", hint="try again")
+
+
 class InterruptedByUserError(AwsssoError):
     """The user ended it (Ctrl-C, or "no" to a question)."""
 
     exit_status = 130
+
+
+@contextlib.contextmanager
+def after(done: str) -> Iterator[None]:
+    """Say of an error in here what is done already: exit status 6 would claim that nothing was changed."""
+    try:
+        yield
+    except RefusedError as error:
+        raise AwsssoError(f"{done}, but {error.message}", hint=error.hint) from error
+
+
+def keep_tracebacks_away() -> None:
+    """Have Python print none for a file or socket that a destructor could not close (a full disk, a lost mount)."""
+    prints = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs, /) -> None:
+        if not isinstance(unraisable.exc_value, OSError):
+            prints(unraisable)
+
+    sys.unraisablehook = hook

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from awssso_helper.environment import Environment
     from awssso_helper.model import Deadline
 
 _TRIES = 5
@@ -279,6 +280,13 @@ def sweep(directory: Path) -> int:
     except OSError:
         return 0
     return sum(_swept(directory / name) for name in names)
+
+
+def sweep_all(environment: Environment) -> None:
+    """Remove what a killed process of ours left anywhere: some of it may hold secrets (SECURITY G9)."""
+    with contextlib.suppress(AwsssoError):
+        for directory in environment.written_dirs():
+            sweep(directory)
 
 
 def _swept(path: Path) -> bool:

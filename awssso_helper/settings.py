@@ -137,7 +137,10 @@ def change(path: Path, keys: tuple[str, ...], value: str) -> bytes:
     """
     from configobj import ConfigObj, ConfigObjError  # noqa: PLC0415 - see `load`
 
-    lines = _lines(path) if path.exists() else []
+    try:
+        lines = _lines(path)
+    except FileNotFoundError:
+        lines = []
     _validated(path, lines)
     config = ConfigObj(lines, interpolation=False)
     section = config
@@ -168,7 +171,8 @@ def _lines(path: Path) -> list[str]:
             f"cannot read the settings in {path}: {error.strerror}", hint=f"repair or remove {path}"
         ) from error
     try:
-        return raw.decode("utf-8-sig").splitlines()
+        # Not "utf-8-sig": that codec is a module of its own, which is one more file to be missing.
+        return raw.decode("utf-8").removeprefix("\ufeff").splitlines()
     except UnicodeDecodeError as error:
         raise _wrong(path, raw.count(b"\n", 0, error.start) + 1, "this is not UTF-8") from error
 

@@ -94,10 +94,15 @@ class Terminal:
     # Data
 
     def data(self, text: str) -> None:
-        """Write text to stdout, with a final newline; a character that stdout has no code for shows as its escape."""
+        """Write text to stdout, with a final newline; a character that stdout has no code for shows as its escape.
+
+        Raises:
+            OSError: it was not taken, so nobody may go on as if it were.
+        """
         line = text if text.endswith("\n") else f"{text}\n"
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
 
     def json(self, values: Any) -> None:
         """Write JSON to stdout, ASCII only, so that no name in it can move a cursor."""
@@ -129,9 +134,10 @@ class Terminal:
     # People
 
     def tell(self, line: str = "") -> None:
-        """Say a line on stderr. The caller made foreign names in it safe."""
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        """Say a line on stderr; the caller made foreign names in it safe. Where nobody hears it, the work goes on."""
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
 
     def detail(self, line: str) -> None:
         """Say a line that only `-v` asks for."""

@@ -141,7 +141,11 @@ def answer(arguments: list[str]) -> None:
     if len(arguments) != 2 or arguments[0] != "credential-process" or arguments[1][:1] == "-":  # noqa: PLR2004 - those words
         return
     environ = posix.environ
-    found = asked(request(b"get", [arguments[1].encode("utf-8", "surrogateescape")], environ), environ)
+    try:
+        found = asked(request(b"get", [arguments[1].encode("utf-8", "surrogateescape")], environ), environ)
+    except OSError:
+        # No socket to be had, or none that could be closed: whatever it is, the full command says it in words.
+        return
     if found is None:
         return
     status = found[0] - 48
