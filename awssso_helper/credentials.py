@@ -20,6 +20,7 @@ from awssso_helper.errors import (
     OAuthError,
     RefusedError,
     UnauthorizedError,
+    after,
 )
 from awssso_helper.model import (
     Deadline,
@@ -162,7 +163,15 @@ class Credentials:
         with self._locked(session_key(session), deadline):
             sign_in = self.sign_in_of(session, deadline)
             self._store.delete(session_key(session), deadline)
-        self._cache.forget(session, deadline)
+        try:
+            with after("you are signed out"):
+                self._cache.forget(session, deadline)
+        finally:
+            # Whatever stands in the way here, there the session ends.
+            untold = self._ended_at_aws(sign_in, deadline)
+        return untold
+
+    def _ended_at_aws(self, sign_in: SignIn | None, deadline: Deadline) -> AwsssoError | None:
         if sign_in is None or sign_in.token is None:
             return None
         try:

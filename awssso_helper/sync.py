@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from awssso_helper import aws_config, discovery, files, launcher, profiles
+from awssso_helper.errors import after
 from awssso_helper.model import Deadline
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Sync:
 
         Raises:
             RefusedError, BusyError: nothing was changed.
+            AwsssoError: the config file was written, what goes with it was not; the next sync makes that good.
         """
         deadline = Deadline(_FILE_SECONDS)
         config_file = self._environment.aws_config_file
@@ -109,14 +111,19 @@ class Sync:
         # One writer at a time from the first read to the last write: the ledger must fit the block.
         with files.locked(self._environment.lock_dir / "profiles.lock", deadline):
             is_changed = files.amend(config_file, change, lock_dir=self._environment.lock_dir, deadline=deadline)
-            ledger = latest[-1].ledger.to_json().encode()
-            files.amend(
-                self._environment.ledger_file, lambda _: ledger, lock_dir=self._environment.lock_dir, deadline=deadline
-            )
-        for found in founds:
-            inventory = found.discovery.inventory
-            self._memory.remember(inventory, deadline)
-            self._memory.journal(inventory.session).end()
+            with after(f"{config_file} is up to date"):
+                ledger = latest[-1].ledger.to_json().encode()
+                files.amend(
+                    self._environment.ledger_file,
+                    lambda _: ledger,
+                    lock_dir=self._environment.lock_dir,
+                    deadline=deadline,
+                )
+        with after(f"{config_file} is up to date"):
+            for found in founds:
+                inventory = found.discovery.inventory
+                self._memory.remember(inventory, deadline)
+                self._memory.journal(inventory.session).end()
         return is_changed
 
     def _planned(self, config_text: bytes, founds: Sequence[Found], consent: Consent) -> profiles.Plan:

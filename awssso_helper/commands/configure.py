@@ -15,7 +15,7 @@ from awssso_helper.endpoints import (
     partition_of,
     region_of_start_url,
 )
-from awssso_helper.errors import UsageError
+from awssso_helper.errors import UsageError, after
 from awssso_helper.model import Deadline, SsoSession
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def run(context: Context) -> int:
     verb = "wrote" if is_changed else "nothing to change in"
     context.terminal.tell(f"{verb} [sso-session {session.name}] in {context.environment.shown(config_file)}")
     if default_region:
-        _set_default_region(context, session.name, default_region)
+        with after(f"{context.environment.shown(config_file)} is up to date"):
+            _set_default_region(context, session.name, default_region)
     if not is_aws_portal(session.start_url) and not is_loopback(host_of(session.start_url)):
         context.terminal.tell(
             f"note: {host_of(session.start_url)} is not an AWS host; login follows it to AWS's own portal"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from awssso_helper import agent_client, login
 from awssso_helper.commands.context import AWS_SECONDS, FILE_SECONDS, KEYRING_SECONDS, each_of
 from awssso_helper.commands.sync import synced
 from awssso_helper.discovery import SMALL
-from awssso_helper.errors import LoginNeededError
+from awssso_helper.errors import AwsssoError, LoginNeededError, after
 from awssso_helper.model import Deadline
 from awssso_helper.terminal import local_time
 
@@ -96,15 +97,26 @@ def _sign_in(context: Context, session: SsoSession) -> None:
         identity_center=service,
         method=method,
         guide=_PersonGuide(context),
-        save=lambda record: context.credentials.keep(record, Deadline(KEYRING_SECONDS)),
+        save=lambda record: _keep(context, record),
         port=context.options.port,
     )
-    context.credentials.forget_roles(session.name, Deadline(KEYRING_SECONDS))
-    context.memory.distrust(session.name, Deadline(FILE_SECONDS))
+    with after("you are signed in"):
+        context.credentials.forget_roles(session.name, Deadline(KEYRING_SECONDS))
+        context.memory.distrust(session.name, Deadline(FILE_SECONDS))
     agent_client.forget(context.environment, context.settings, session.name)
     if agent_client.is_wanted(context.settings):
         agent_client.start(context.environment)
     context.terminal.tell(f"{session.name}: signed in, {_until(signed_in)}")
+
+
+def _keep(context: Context, record: SignIn) -> None:
+    """Store a sign-in. Killed at any moment, it leaves nobody with credentials of who was signed in before."""
+    if record.token is not None:
+        # What stands in the way of this is said when it is done once more, after the token.
+        with contextlib.suppress(AwsssoError):
+            context.credentials.forget_roles(record.session.name, Deadline(KEYRING_SECONDS))
+        agent_client.forget(context.environment, context.settings, record.session.name)
+    context.credentials.keep(record, Deadline(KEYRING_SECONDS))
 
 
 def _is_still_good(context: Context, session: SsoSession, known: SignIn | None, service: IdentityCenter) -> bool:
