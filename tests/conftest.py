@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from awssso_helper.endpoints import is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytest_plugins = ("simulator_fixtures", "secret_service", "sandbox")
@@ -82,6 +84,29 @@ def _guarded(connect):
 def python() -> str:
     """The interpreter that the product's processes run on."""
     return sys.executable
+
+
+FIGURES: list[str] = []
+
+
+@pytest.fixture
+def figures(request) -> Callable[..., None]:
+    """Take what a long test has counted or measured; printed at the end of the run."""
+    began = time.monotonic()
+
+    def take(**values: object) -> None:
+        seconds = time.monotonic() - began
+        said = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in values.items())
+        FIGURES.append(f"{request.node.name}: {said} ({seconds:.0f} s)")
+
+    return take
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if FIGURES:
+        terminalreporter.section("figures")
+        for line in FIGURES:
+            terminalreporter.line(line)
 
 
 # `.ci/run` installs all that the tests need, so there nothing may skip.

@@ -145,7 +145,7 @@ def many(sandbox, count: int, word: str = READER) -> list[tuple[int, str, str]]:
 
 
 @needs_root
-def test_sixty_at_once_on_nothing_start_one_agent_and_make_one_call_and_one_refresh(sandbox):
+def test_e5_b10_sixty_at_once_on_nothing_start_one_agent_and_make_one_call_and_one_refresh(sandbox):
     # The deadline is for one call on a machine that is not busy with sixty Python starts at once.
     sandbox.settings(*OPTIONS, "deadline_seconds = 50")
     configure(sandbox)
@@ -163,7 +163,7 @@ def test_sixty_at_once_on_nothing_start_one_agent_and_make_one_call_and_one_refr
 
 
 @needs_root
-def test_after_a_kill_twenty_at_once_start_one_agent(sandbox):
+def test_e5_after_a_kill_twenty_at_once_start_one_agent(sandbox):
     sandbox.settings(*OPTIONS, "deadline_seconds = 50")
     configure(sandbox)
     sandbox.ok("login", "--no-sync")
@@ -194,7 +194,7 @@ def test_a_start_that_fails_is_not_paid_by_every_call(signed_in):
     assert failure.stat().st_mtime_ns != seen
 
 
-def test_what_a_process_inherited_is_not_held_by_the_agent_that_it_starts(signed_in):
+def test_e4_what_a_process_inherited_is_not_held_by_the_agent_that_it_starts(signed_in):
     reading, writing = os.pipe()
     process = subprocess.Popen(
         [AWSSSO, "credential-process", READER],
@@ -223,7 +223,7 @@ def is_at_end(descriptor: int) -> bool:
 
 
 @needs_root
-def test_it_has_no_files_no_keys_and_no_directory_of_its_starter(signed_in):
+def test_e4_it_has_no_files_no_keys_and_no_directory_of_its_starter(signed_in):
     signed_in.document(READER, AWS_SECRET_ACCESS_KEY="of-the-starter", AWS_PROFILE="x", PYTHONPATH="/x")
     pid = pid_of(signed_in)
     files = {int(each.name): str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
@@ -250,7 +250,7 @@ def test_a_blocked_and_ignored_signal_of_its_starter_still_ends_it(signed_in):
     wait_for_end(pid)
 
 
-def test_it_holds_no_lock_but_its_own(served):
+def test_e4_it_holds_no_lock_but_its_own(served):
     document(served)
     for lock in (served.home / ".local" / "state" / "awssso" / "locks").iterdir():
         with lock.open() as stream:
@@ -271,12 +271,12 @@ def test_switched_off_there_is_none_and_all_works(signed_in):
 # Its socket
 
 
-def test_the_socket_is_for_its_user_alone(served):
+def test_e1_the_socket_is_for_its_user_alone(served):
     assert (place(served) / "agent.sock").stat().st_mode & 0o777 == 0o600
     assert place(served).stat().st_mode & 0o777 == 0o700
 
 
-def test_a_directory_that_is_not_ours_alone_is_refused_and_the_next_is_taken(signed_in):
+def test_e1_a_directory_that_is_not_ours_alone_is_refused_and_the_next_is_taken(signed_in):
     faults = ["link", "open", "file", "socket is a directory", "missing", "relative"]
     state = signed_in.home / ".local" / "state" / "awssso"
     if os.getuid() == 0:
@@ -326,7 +326,7 @@ def test_a_path_too_long_for_a_socket_is_reached_all_the_same(signed_in):
 
 
 @needs_root
-def test_another_user_gets_nothing_although_all_modes_were_opened_by_hand(signed_in):
+def test_e2_another_user_gets_nothing_although_all_modes_were_opened_by_hand(signed_in):
     runtime = Path(tempfile.mkdtemp(prefix="awssso-", dir="/tmp"))
     try:
         signed_in.variables["XDG_RUNTIME_DIR"] = str(runtime)
@@ -370,7 +370,7 @@ def test_an_agent_of_another_home_is_not_asked_and_keeps_its_socket(served, tmp_
 # Whom it answers
 
 
-def test_idle_slow_and_hostile_clients_do_not_keep_a_good_one_waiting(served):
+def test_e3_idle_slow_and_hostile_clients_do_not_keep_a_good_one_waiting(served):
     line = warm.request(b"get", [READER.encode()], agent_client.as_bytes(environment(served)))
     with (
         connections(served, 200),
@@ -385,7 +385,7 @@ def test_idle_slow_and_hostile_clients_do_not_keep_a_good_one_waiting(served):
     assert len(held(served)) == 2
 
 
-def test_beyond_the_limit_the_oldest_idle_one_goes(served):
+def test_e3_beyond_the_limit_the_oldest_idle_one_goes(served):
     with connections(served, 520) as made:
         assert document(served)
         made[0].settimeout(20)
@@ -454,7 +454,7 @@ def test_a_refusal_says_what_the_full_command_says(served):
     assert told == f"{done.returncode}{done.stderr}".encode()
 
 
-def test_a_request_of_another_version_ends_it(served):
+def test_e5_a_request_of_another_version_ends_it(served):
     document(served)
     pid = pid_of(served)
     variables = agent_client.as_bytes(environment(served))
@@ -491,7 +491,7 @@ def test_where_the_settings_allow_more_time_the_warm_lane_waits_for_it(signed_in
 
 
 @pytest.mark.parametrize("how", ["logout", "login"])
-def test_a_sign_out_or_another_sign_in_is_forgotten_at_once(served, how):
+def test_d10_a_sign_out_or_another_sign_in_is_forgotten_at_once(served, how):
     of_ada = document(served)
     if how == "logout":
         served.ok("logout")
@@ -532,7 +532,7 @@ def test_a_new_person_does_not_get_what_was_on_its_way_for_the_former(served):
     assert document(served, common) == given
 
 
-def test_it_ends_and_takes_its_socket_along(served):
+def test_e5_it_ends_and_takes_its_socket_along(served):
     for how in ("stop", "SIGTERM", "SIGINT", "SIGHUP", "socket gone", "directory gone"):
         assert agent_client.start(environment(served)), how
         document(served)
@@ -688,7 +688,7 @@ def test_a_wall_clock_that_jumps_back_and_forth_is_survived(signed_in, clock):
 
 
 @pytest.mark.parametrize(("what", "hours"), [("credentials", 9), ("nothing", 0.2)])
-def test_when_nobody_asks_it_ends(signed_in, clock, what, hours):
+def test_e5_when_nobody_asks_it_ends(signed_in, clock, what, hours):
     if what == "credentials":
         # Of the kind that outlasts the eight hours.
         signed_in.simulator.organization.add_permission_set("Long", 12 * 3600)
@@ -777,7 +777,7 @@ def test_an_agent_that_is_suspended_is_one_line_and_can_be_stopped(served):
 
 
 @needs_root
-def test_nobody_looks_into_it(served):
+def test_e4_g7_nobody_looks_into_it(served):
     document(served)
     pid = pid_of(served)
     limits = Path(f"/proc/{pid}/limits").read_text()
@@ -823,7 +823,7 @@ time.sleep(60)
 
 @needs_root
 @pytest.mark.parametrize("kind", ["bystander", "agent"])
-def test_not_even_its_own_user_reads_its_memory(kind):
+def test_e4_not_even_its_own_user_reads_its_memory(kind):
     """The bystander shows that this test would see it."""
     packages = Path(tempfile.mkdtemp(prefix="awssso-", dir="/tmp"))
     try:

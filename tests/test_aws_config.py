@@ -355,7 +355,7 @@ def test_a_session_is_edited_above_the_block_and_not_in_it():
 
 @given(readable_files(), st.lists(st.sampled_from(range(30)), unique=True, max_size=6), files())
 @settings(max_examples=400, deadline=None)
-def test_bytes_outside_the_block_never_change_and_what_is_rendered_is_read_back(data, numbers, junk):
+def test_h4_bytes_outside_the_block_never_change_and_what_is_rendered_is_read_back(data, numbers, junk):
     newline = aws_config.newline_of(read(data))
     entries = [
         entry(f"gen{number}.Admin", Role("corp", f"{number:012d}", "Admin"), newline=newline) for number in numbers
@@ -384,7 +384,7 @@ def test_bytes_outside_the_block_never_change_and_what_is_rendered_is_read_back(
     assert aws_config.checked(read(after + tail), changed, entries=fewer) == changed
 
 
-def test_the_block_follows_the_line_ending_of_the_file():
+def test_h5_the_block_follows_the_line_ending_of_the_file():
     after = with_entries(b"[default]\r\nregion = x", entry(newline=b"\r\n"))
     assert b"\n" not in after.replace(b"\r\n", b"")
     assert after.startswith(b"[default]\r\nregion = x\r\n\r\n# BEGIN awssso\r\n")
@@ -400,7 +400,7 @@ def test_an_empty_block_takes_its_markers_with_it():
     assert with_entries(b"[default]") == b"[default]"
 
 
-def test_markers_with_trailing_blanks_and_crlf_are_markers_and_stay_as_they_are():
+def test_h5_markers_with_trailing_blanks_and_crlf_are_markers_and_stay_as_they_are():
     data = b"# BEGIN awssso \t\r\n" + "\r\n".join(GENERATED).encode() + b"\r\n#  END awssso  "
     [found] = read(data).block.entries
     assert (found.name, found.role, found.launcher, found.settings) == (
@@ -483,7 +483,7 @@ def test_the_block_stands_below_one_blank_line():
     assert with_entries(b"", entry()).startswith(b"# BEGIN awssso\n")
 
 
-def test_an_edit_changes_only_the_lines_it_is_about():
+def test_h4_an_edit_changes_only_the_lines_it_is_about():
     text = (
         b"[profile team.Admin]\r\n# keep\r\nregion=eu-west-1\r\n"
         b"credential_process : /old credential-process corp/123456789012/AdministratorAccess\r\n"
@@ -518,7 +518,7 @@ def test_an_edit_changes_only_the_lines_it_is_about():
         (f"{BEGIN}\n{END}\n[a]\n{END}\n", 4),
     ],
 )
-def test_markers_that_are_no_pair_are_refused_with_what_to_do(data, line):
+def test_h5_markers_that_are_no_pair_are_refused_with_what_to_do(data, line):
     with pytest.raises(RefusedError) as caught:
         with_entries(data.encode(), entry())
     assert f"line {line}:" in caught.value.message

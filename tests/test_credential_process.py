@@ -204,7 +204,7 @@ def test_forty_at_once_on_a_cold_cache_are_one_fetch(signed_in):
     assert signed_in.simulator.count("GetRoleCredentials") == 1
 
 
-def test_forty_at_once_on_an_expired_token_are_one_refresh(with_expired_token):
+def test_b10_forty_at_once_on_an_expired_token_are_one_refresh(with_expired_token):
     found = answers(with_expired_token, 40)
     assert {(status, error) for status, _, error in found} == {(0, "")}
     assert len({document for _, document, _ in found}) == 1
@@ -212,7 +212,7 @@ def test_forty_at_once_on_an_expired_token_are_one_refresh(with_expired_token):
     assert with_expired_token.simulator.count("GetRoleCredentials") == 1
 
 
-def test_forty_at_once_on_a_session_that_ended_are_one_call_and_no_browser(with_expired_token):
+def test_b9_b10_forty_at_once_on_a_session_that_ended_are_one_call_and_no_browser(with_expired_token):
     with_expired_token.simulator.organization.revoke_sessions("ada@example.com")
     found = answers(with_expired_token, 40)
     assert {(status, document) for status, document, _ in found} == {(3, "")}
@@ -220,7 +220,7 @@ def test_forty_at_once_on_a_session_that_ended_are_one_call_and_no_browser(with_
     assert with_expired_token.simulator.count("ConsentPage") == 0
 
 
-def test_a_killed_leader_leaves_no_lock(with_expired_token):
+def test_b10_a_killed_leader_leaves_no_lock(with_expired_token):
     with_expired_token.simulator.misbehave("CreateToken", status=503, delay=20)
     leader = with_expired_token.start("credential-process", READER)
     while not with_expired_token.simulator.count("CreateToken"):
@@ -246,7 +246,7 @@ def test_forty_at_once_with_a_real_keyring_are_one_refresh(desktop):
 # The keyring
 
 
-def test_a_locked_keyring_is_said_at_once_and_asks_nobody(desktop, secret_service):
+def test_d4_a_locked_keyring_is_said_at_once_and_asks_nobody(desktop, secret_service):
     desktop.settings("agent = off")
     desktop.configure()
     desktop.ok("login", "--no-sync")
@@ -256,7 +256,7 @@ def test_a_locked_keyring_is_said_at_once_and_asks_nobody(desktop, secret_servic
     assert "locked" in done.stderr
 
 
-def test_a_hung_keyring_is_an_error_and_no_hang(desktop, secret_service):
+def test_d3_a_hung_keyring_is_an_error_and_no_hang(desktop, secret_service):
     desktop.settings("agent = off")
     desktop.configure()
     desktop.ok("login", "--no-sync")
@@ -270,7 +270,7 @@ def test_a_hung_keyring_is_an_error_and_no_hang(desktop, secret_service):
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "2>&-", "0<&- 2>&-", "1>&-", "0<&- 1>&- 2>&-"])
-def test_closed_standard_files_do_no_harm(signed_in, closed):
+def test_a8_closed_standard_files_do_no_harm(signed_in, closed):
     done = signed_in.program("/bin/sh", "-c", f"{AWSSSO} credential-process {READER} {closed}")
     assert "Traceback" not in done.stderr
     if "1>" not in closed:
@@ -289,7 +289,7 @@ def test_an_untrusted_endpoint_variable_gets_no_token(signed_in):
     assert "evil.example.com" in done.stderr
 
 
-def test_a_damaged_item_in_the_keyring_means_a_login_and_no_traceback(signed_in):
+def test_d7_a_damaged_item_in_the_keyring_means_a_login_and_no_traceback(signed_in):
     for item in signed_in.keyring_files.rglob("*"):
         if item.is_file():
             item.write_bytes(item.read_bytes()[:-20])

@@ -366,14 +366,14 @@ def good_file(memory):
     return file_of(memory).read_bytes()
 
 
-def test_a_memory_cut_at_any_place_is_no_memory(memory):
+def test_e8_a_memory_cut_at_any_place_is_no_memory(memory):
     whole = good_file(memory)
     for length in range(len(whole)):
         file_of(memory).write_bytes(whole[:length])
         assert memory.recall("corp") is None
 
 
-def test_a_memory_with_any_byte_broken_is_none_or_still_an_inventory(memory):
+def test_e8_a_memory_with_any_byte_broken_is_none_or_still_an_inventory(memory):
     whole = good_file(memory)
     for position in range(len(whole)):
         file_of(memory).write_bytes(whole[:position] + b"\xff" + whole[position + 1 :])

@@ -75,7 +75,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400])
-def test_the_mode_stays(config, mode):
+def test_h1_the_mode_stays(config, mode):
     config.chmod(mode)
     files.replace(config, NEW)
     assert config.read_bytes() == NEW
@@ -83,7 +83,7 @@ def test_the_mode_stays(config, mode):
     assert names(config.parent) == ["config"]
 
 
-def test_a_new_file_is_private_whatever_the_umask_and_so_is_its_directory(home):
+def test_h1_a_new_file_is_private_whatever_the_umask_and_so_is_its_directory(home):
     umask = os.umask(0)
     try:
         files.replace(home / "new" / "deep" / "config", NEW)
@@ -96,7 +96,7 @@ def test_a_new_file_is_private_whatever_the_umask_and_so_is_its_directory(home):
     assert stat.S_IMODE((home / "new" / "deep").stat().st_mode) == 0o700
 
 
-def test_the_owner_stays(config):
+def test_h1_the_owner_stays(config):
     if os.geteuid() != 0:
         pytest.skip("only root can give a file to somebody else")
     os.chown(config, 1234, 2345)
@@ -104,7 +104,7 @@ def test_the_owner_stays(config):
     assert (config.stat().st_uid, config.stat().st_gid) == (1234, 2345)
 
 
-def test_extended_attributes_and_the_access_list_stay(config):
+def test_h1_extended_attributes_and_the_access_list_stay(config):
     acl = bytes.fromhex("0200000001000600ffffffff02000400d204000004000000ffffffff10000400ffffffff20000000ffffffff")
     try:
         os.setxattr(config, "user.note", b"mine")
@@ -130,7 +130,7 @@ def test_a_default_access_list_of_the_directory_opens_nothing(config):
     assert stat.S_IMODE(config.stat().st_mode) == 0o640
 
 
-def test_a_symbolic_link_stays_one(config, home):
+def test_h2_a_symbolic_link_stays_one(config, home):
     dotfiles = home / "dotfiles"
     dotfiles.mkdir()
     config.rename(dotfiles / "aws-config")
@@ -156,7 +156,7 @@ def refused(path: Path) -> str:
     return caught.value.message
 
 
-def test_links_that_lead_nowhere_are_refused(home):
+def test_h2_links_that_lead_nowhere_are_refused(home):
     dangling, loop = home / "dangling", home / "loop"
     dangling.symlink_to(home / "nothing")
     loop.symlink_to(loop)
@@ -166,13 +166,13 @@ def test_links_that_lead_nowhere_are_refused(home):
     assert loop.is_symlink()
 
 
-def test_a_file_with_two_names_is_refused(config, home):
+def test_h3_a_file_with_two_names_is_refused(config, home):
     os.link(config, home / "other")
     assert "2 hard links" in refused(config)
     assert (home / "other").read_bytes() == OLD
 
 
-def test_a_link_to_another_users_file_is_refused(home):
+def test_h2_a_link_to_another_users_file_is_refused(home):
     if os.geteuid() != 0:
         pytest.skip("only root can give a file to somebody else")
     (home / "theirs").write_bytes(OLD)
@@ -195,7 +195,7 @@ def test_what_is_no_file_is_neither_read_nor_replaced(home, kind):
         files.replace(path, NEW)
 
 
-def test_a_directory_that_may_not_be_written_is_refused_in_words():
+def test_h3_a_directory_that_may_not_be_written_is_refused_in_words():
     directory = Path(tempfile.mkdtemp(prefix="awssso-"))
     try:
         (directory / "config").write_bytes(OLD)
@@ -214,7 +214,7 @@ def test_a_directory_that_may_not_be_written_is_refused_in_words():
         shutil.rmtree(directory)
 
 
-def test_somebody_elses_file_is_refused_and_stays_theirs():
+def test_h3_somebody_elses_file_is_refused_and_stays_theirs():
     directory = Path(tempfile.mkdtemp(prefix="awssso-"))
     if os.geteuid() != 0:
         pytest.skip("only root can give a file to somebody else")
@@ -242,7 +242,7 @@ def test_a_missing_file_is_not_an_empty_one(home):
 
 
 @pytest.mark.parametrize("kind", ["link", "open", "file", "theirs"])
-def test_a_private_directory_is_ours_alone_or_refused(home, kind):
+def test_e7_a_private_directory_is_ours_alone_or_refused(home, kind):
     path = home / "private"
     if kind == "link":
         (home / "elsewhere").mkdir(mode=0o700)
@@ -266,7 +266,7 @@ def test_a_private_directory_is_ours_alone_or_refused(home, kind):
 # Amending
 
 
-def test_no_change_is_no_write(config, locks):
+def test_h8_no_change_is_no_write(config, locks):
     before = config.stat()
     assert amended(config, locks, lambda content: bytes(bytearray(content))) is False
     assert config.stat() == before or (config.stat().st_ino, config.stat().st_mtime_ns) == (
@@ -277,7 +277,7 @@ def test_no_change_is_no_write(config, locks):
     assert names(config.parent) == ["config"]
 
 
-def test_an_editor_that_saves_in_between_loses_nothing(config, locks):
+def test_h7_an_editor_that_saves_in_between_loses_nothing(config, locks):
     edits = iter([b"edit one\n", b"edit two\n"])
 
     def change(content: bytes) -> bytes:
@@ -292,7 +292,7 @@ def test_an_editor_that_saves_in_between_loses_nothing(config, locks):
     assert names(config.parent) == ["config"]
 
 
-def test_an_editor_that_saves_the_same_length_at_the_same_time_is_noticed(config, locks):
+def test_h7_an_editor_that_saves_the_same_length_at_the_same_time_is_noticed(config, locks):
     before = config.stat()
     seen = []
 
@@ -308,7 +308,7 @@ def test_an_editor_that_saves_the_same_length_at_the_same_time_is_noticed(config
     assert config.read_bytes() == b"OLD" + OLD[3:] + b"ours\n"
 
 
-def test_a_file_that_appears_in_between_is_not_overwritten(home, locks):
+def test_h7_a_file_that_appears_in_between_is_not_overwritten(home, locks):
     path = home / "config"
 
     def change(content: bytes) -> bytes:
@@ -320,7 +320,7 @@ def test_a_file_that_appears_in_between_is_not_overwritten(home, locks):
     assert path.read_bytes() == b"theirs\nours\n"
 
 
-def test_an_editor_that_never_rests_ends_in_a_refusal(config, locks):
+def test_h7_an_editor_that_never_rests_ends_in_a_refusal(config, locks):
     count = 0
 
     def change(content: bytes) -> bytes:
@@ -336,7 +336,7 @@ def test_an_editor_that_never_rests_ends_in_a_refusal(config, locks):
     assert names(config.parent) == ["config"]
 
 
-def test_parallel_amenders_lose_no_update(config, locks, home):
+def test_h7_parallel_amenders_lose_no_update(config, locks, home):
     link = home / "link"
     link.symlink_to(config)
     program = (
@@ -353,7 +353,7 @@ def test_parallel_amenders_lose_no_update(config, locks, home):
     assert link.is_symlink()
 
 
-def test_readers_see_the_old_file_or_the_new_one(config):
+def test_h1_readers_see_the_old_file_or_the_new_one(config):
     writer = started(
         "for number in range(400): files.replace(Path(sys.argv[1]), (b'old\\n' * 700, b'new\\n' * 1500)[number % 2])\n"
         "print('done', flush=True)",
@@ -471,7 +471,7 @@ def strace():
 
 
 @pytest.mark.parametrize("calls", CALLS)
-def test_a_kill_at_any_system_call_leaves_the_old_file_or_the_new_one(config, locks, strace, calls):
+def test_h1_a_kill_at_any_system_call_leaves_the_old_file_or_the_new_one(config, locks, strace, calls):
     for number in range(1, 60):
         config.write_bytes(OLD)
         status, output, was_killed = traced(config, locks, calls, f"signal=KILL:when={number}")
@@ -500,7 +500,9 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("calls", "errors"), ERRORS)
-def test_an_error_at_any_system_call_is_told_and_changes_nothing_or_is_survived(config, locks, strace, calls, errors):
+def test_h11_an_error_at_any_system_call_is_told_and_changes_nothing_or_is_survived(
+    config, locks, strace, calls, errors
+):
     came = 0
     for error in errors:
         for number in range(1, 60):
@@ -523,7 +525,7 @@ def test_an_error_at_any_system_call_is_told_and_changes_nothing_or_is_survived(
     assert came >= len(errors)
 
 
-def test_the_new_file_is_on_disk_before_it_takes_the_place_and_the_place_before_we_say_so(config, locks, strace):
+def test_h1_the_new_file_is_on_disk_before_it_takes_the_place_and_the_place_before_we_say_so(config, locks, strace):
     # A power cut shows what this order prevents, on ext4 (noauto_da_alloc) and XFS; a test cannot cut the power.
     traced(config, locks, "fsync,rename,write", "delay_enter=0:when=1")
     trace = (config.parent.parent / "trace").read_text().splitlines()
@@ -531,7 +533,7 @@ def test_the_new_file_is_on_disk_before_it_takes_the_place_and_the_place_before_
     assert calls == ["write", "fsync", "rename", "fsync", "write"]
 
 
-def test_a_full_disk_leaves_the_old_file(config, locks):
+def test_h11_a_full_disk_leaves_the_old_file(config, locks):
     process = started(
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n" + AMEND,
@@ -543,7 +545,7 @@ def test_a_full_disk_leaves_the_old_file(config, locks):
     assert names(config.parent) == ["config"]
 
 
-def test_a_kill_at_a_random_moment_leaves_the_old_file_or_the_new_one(config):
+def test_h1_a_kill_at_a_random_moment_leaves_the_old_file_or_the_new_one(config):
     chance = random.Random(8)
     program = (
         "for number in range(10**6):\n"
@@ -565,7 +567,7 @@ def test_a_kill_at_a_random_moment_leaves_the_old_file_or_the_new_one(config):
 # Sweeping
 
 
-def test_a_sweep_takes_what_a_kill_left_and_nothing_else(config, home):
+def test_g9_a_sweep_takes_what_a_kill_left_and_nothing_else(config, home):
     left = config.with_name(".config.awssso-0123456789abcdef.tmp")
     left.write_bytes(NEW)
     kept = [
@@ -587,7 +589,7 @@ def test_a_sweep_takes_what_a_kill_left_and_nothing_else(config, home):
     assert files.sweep(home / "missing") == 0
 
 
-def test_a_sweep_leaves_other_users_files_alone(config):
+def test_g9_a_sweep_leaves_other_users_files_alone(config):
     if os.geteuid() != 0:
         pytest.skip("only root can give a file to somebody else")
     theirs = config.with_name(".config.awssso-0123456789abcdef.tmp")
@@ -597,7 +599,7 @@ def test_a_sweep_leaves_other_users_files_alone(config):
     assert theirs.exists()
 
 
-def test_a_sweep_disturbs_no_writer(config):
+def test_g9_a_sweep_disturbs_no_writer(config):
     writer = started(
         "for number in range(300): files.replace(Path(sys.argv[1]), b'%d' % number)\nprint('done')", config
     )

@@ -137,7 +137,7 @@ def test_a_token_that_aws_revoked_is_not_called_already_signed_in(sandbox):
     assert sandbox.simulator.count("CreateToken", grantType="authorization_code") == 2
 
 
-def test_a_second_sync_writes_nothing(sandbox):
+def test_h8_a_second_sync_writes_nothing(sandbox):
     sandbox.first_day()
     before = sandbox.config.stat()
     said = sandbox.ok("sync").stderr
@@ -161,7 +161,7 @@ def test_sync_says_what_was_gained_and_lost(sandbox):
     assert facts["sessions"][0]["gained"] == []
 
 
-def test_a_dry_run_prints_a_diff_and_writes_nothing(sandbox):
+def test_h10_a_dry_run_prints_a_diff_and_writes_nothing(sandbox):
     sandbox.first_day()
     before = sandbox.config.read_bytes()
     sandbox.simulator.organization.unassign("ada@example.com", "210987654321", "PowerUserAccess")
@@ -250,7 +250,7 @@ def test_list_and_status_need_no_network(sandbox):
     assert len(csv) == 1 + 34
 
 
-def test_logout_works_offline_and_says_so(sandbox):
+def test_d10_logout_works_offline_and_says_so(sandbox):
     sandbox.first_day()
     sandbox.document("corp/210987654321/ReadOnlyAccess")
     sandbox.simulator.stop()
@@ -260,7 +260,7 @@ def test_logout_works_offline_and_says_so(sandbox):
     assert sandbox.run("status").returncode == 3
 
 
-def test_logout_ends_the_session_at_aws(sandbox):
+def test_d10_logout_ends_the_session_at_aws(sandbox):
     sandbox.first_day()
     sandbox.document("corp/210987654321/ReadOnlyAccess")
     sandbox.ok("logout")
@@ -319,7 +319,7 @@ def test_a_config_file_that_does_not_parse_is_refused_and_left_alone(sandbox):
     assert sandbox.config.read_bytes() == broken
 
 
-def test_a_lost_end_marker_is_refused_and_nothing_is_deleted(sandbox):
+def test_h5_a_lost_end_marker_is_refused_and_nothing_is_deleted(sandbox):
     sandbox.first_day()
     broken = sandbox.config.read_bytes().replace(b"# END awssso\n", b"") + b"[profile precious]\nregion = eu-west-1\n"
     sandbox.config.write_bytes(broken)
@@ -327,7 +327,7 @@ def test_a_lost_end_marker_is_refused_and_nothing_is_deleted(sandbox):
     assert sandbox.config.read_bytes() == broken
 
 
-def test_a_symlinked_config_stays_a_link(sandbox):
+def test_h2_a_symlinked_config_stays_a_link(sandbox):
     real = sandbox.home / "dotfiles" / "aws-config"
     real.parent.mkdir()
     real.write_bytes(b"[profile mine]\r\nregion = eu-west-1\r\n; last line without newline")
@@ -366,7 +366,7 @@ def test_template_and_aliases_rename_after_a_yes(sandbox):
     assert not [name for name in after if name.startswith("audit") or name.endswith("Billing")]
 
 
-def test_without_a_keyring_login_says_so_before_the_browser_opens(sandbox):
+def test_d1_without_a_keyring_login_says_so_before_the_browser_opens(sandbox):
     sandbox.configure()
     sandbox.settings("# no keyring setting; the seal's backend is keyring.backends.fail")
     done = sandbox.run("login")

@@ -98,7 +98,7 @@ def run_hostile(sandbox, command: list[str], directory: Path, **more: str) -> su
     )  # fmt: skip
 
 
-def test_nothing_of_a_hostile_directory_runs(spaced, tmp_path):
+def test_a1_a2_nothing_of_a_hostile_directory_runs(spaced, tmp_path):
     directory = tmp_path / "repository"
     canary = plant(directory)
     for agent in ("warm", "cold", "off"):
@@ -122,7 +122,7 @@ def test_the_trap_of_this_test_would_shut(tmp_path, sandbox):
 
 
 @pytest.mark.parametrize("agent", ["warm", "cold"])
-def test_closed_standard_files_do_no_harm(with_profiles, agent):
+def test_a8_closed_standard_files_do_no_harm(with_profiles, agent):
     for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
         if agent == "cold":
             with_profiles.stop_agent()

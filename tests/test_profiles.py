@@ -90,7 +90,7 @@ def test_a_first_sync_writes_three_lines_a_profile_ordered_by_name_and_leaves_th
     assert len(botocore_profiles(made.after)) == 5
 
 
-def test_a_second_sync_changes_nothing_with_and_without_the_ledger():
+def test_h8_a_second_sync_changes_nothing_with_and_without_the_ledger():
     first = plan(HAND_WRITTEN, rules=ProfileRules(region="eu-west-1", extra=(("output", "json"),)))
     for ledger in (first.ledger, Ledger()):
         second = plan(first.after, rules=ProfileRules(region="eu-west-1", extra=(("output", "json"),)), ledger=ledger)
@@ -517,7 +517,7 @@ def test_a_region_that_is_none_is_a_usage_error(region):
 
 
 @pytest.mark.parametrize("header", ["profile team-dev.AdministratorAccess", "profile 'TEAM-dev.administratoraccess'"])
-def test_a_hand_written_profile_of_the_name_wins_and_is_said_with_its_line(header):
+def test_h6_a_hand_written_profile_of_the_name_wins_and_is_said_with_its_line(header):
     data = f"# first\n[{header}]\nregion = mine\n".encode()
     made = plan(data)
     assert made.after.startswith(data)
@@ -529,7 +529,7 @@ def test_a_hand_written_profile_of_the_name_wins_and_is_said_with_its_line(heade
     assert plan(made.after, ledger=made.ledger).is_empty()
 
 
-def test_a_profile_written_by_hand_later_puts_ours_out():
+def test_h6_a_profile_written_by_hand_later_puts_ours_out():
     first = plan()
     data = first.after + b"[profile 'team-dev.AdministratorAccess']\nregion = mine\n"
     made = plan(data, ledger=first.ledger)
@@ -648,7 +648,7 @@ def test_files_that_surprise_us_are_refused_with_their_line(config, credentials,
 # The diff
 
 
-def test_the_diff_is_one_that_patch_applies():
+def test_h10_the_diff_is_one_that_patch_applies():
     lf = HAND_WRITTEN.replace(b"\r\n", b"\n")
     assert patched(lf, plan(lf).diff_text()) == plan(lf).after
     assert plan(lf).diff_text().startswith("--- ~/.aws/config\n+++ ~/.aws/config (new)\n@@ -")
@@ -666,7 +666,7 @@ def test_any_two_texts_differ_by_what_patch_applies(old, new, final):
         assert patched(before, text) == after
 
 
-def test_the_diff_shows_no_secret_of_its_neighbours():
+def test_h10_the_diff_shows_no_secret_of_its_neighbours():
     for secret in (
         "aws_secret_access_key = hunter2",
         "AWS_Session_Token: hunter2",

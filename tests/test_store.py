@@ -115,7 +115,7 @@ def test_the_backend_is_named_so_that_it_can_be_put_into_the_settings(desktop):
     assert opened().get("key", within()) == SECRET
 
 
-def test_a_locked_keyring_is_not_a_cache_miss_and_asks_nobody(desktop):
+def test_d4_a_locked_keyring_is_not_a_cache_miss_and_asks_nobody(desktop):
     store = opened()
     store.put("key", SECRET, within())
     desktop.lock()
@@ -158,12 +158,12 @@ def test_a_store_holds_one_connection(desktop):
     assert said[0].count("member=OpenSession") == 1
 
 
-def test_a_hung_keyring_is_an_error_in_time_and_the_process_ends(desktop):
+def test_d3_a_hung_keyring_is_an_error_in_time_and_the_process_ends(desktop):
     desktop.stop()
     assert answered(started("", "get", "key", seconds=0.5)) == "KeyringTimeoutError"
 
 
-def test_a_crashed_keyring_is_not_a_cache_miss(desktop):
+def test_d6_a_crashed_keyring_is_not_a_cache_miss(desktop):
     store = opened()
     store.put("key", SECRET, within())
     desktop.kill()
@@ -186,7 +186,7 @@ def test_a_store_survives_the_restart_of_the_keyring(desktop):
     assert opened().get("key", within()) == "new"
 
 
-def test_parallel_processes_lose_no_update_and_leave_the_keyring_alive(desktop):
+def test_d5_parallel_processes_lose_no_update_and_leave_the_keyring_alive(desktop):
     writers = [started("", "put", f"key{number}", f"value{number}") for number in range(20)]
     assert [answered(writer) for writer in writers] == ["None"] * 20
     store = opened()
@@ -194,7 +194,7 @@ def test_parallel_processes_lose_no_update_and_leave_the_keyring_alive(desktop):
     assert desktop.is_alive()
 
 
-def test_no_bus_is_a_missing_keyring_with_a_way_out(monkeypatch):
+def test_d1_no_bus_is_a_missing_keyring_with_a_way_out(monkeypatch):
     monkeypatch.delenv("PYTHON_KEYRING_BACKEND")
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
     with pytest.raises(KeyringMissingError) as caught:
@@ -215,7 +215,7 @@ def test_no_bus_is_a_missing_keyring_with_a_way_out(monkeypatch):
         "keyring_backends.PlaintextShared",
     ],
 )
-def test_the_variable_cannot_choose_a_keyring_that_keeps_nothing_safe(items, monkeypatch, name):
+def test_a5_d1_the_variable_cannot_choose_a_keyring_that_keeps_nothing_safe(items, monkeypatch, name):
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
     with pytest.raises(KeyringMissingError) as caught:
         opened().put("key", SECRET, within())
@@ -240,12 +240,12 @@ def test_a_name_that_is_no_keyring_is_said(items, name):
         opened(name).get("key", within())
 
 
-def test_a_null_keyring_of_the_users_own_choice_is_found_out():
+def test_d1_d2_a_null_keyring_of_the_users_own_choice_is_found_out():
     with pytest.raises(KeyringError, match="does not keep"):
         opened("keyring.backends.null.Keyring").put("key", SECRET, within())
 
 
-def test_keyrings_own_configuration_file_diverts_nothing(desktop, home):
+def test_a5_keyrings_own_configuration_file_diverts_nothing(desktop, home):
     directory = home / ".config" / "python_keyring"
     directory.mkdir(parents=True)
     (directory / "keyringrc.cfg").write_text("[backend]\ndefault-keyring=keyring.backends.null.Keyring\n")
@@ -257,7 +257,7 @@ def test_keyrings_own_configuration_file_diverts_nothing(desktop, home):
     assert opened().get("key", within()) == SECRET
 
 
-def test_property_variables_divert_nothing(desktop):
+def test_a5_property_variables_divert_nothing(desktop):
     diverted = {
         "KEYRING_PROPERTY_PREFERRED_COLLECTION": "/org/freedesktop/secrets/collection/session",
         "KEYRING_PROPERTY_APPID": "astray",
@@ -322,7 +322,7 @@ def test_a_kill_between_the_parts_leaves_the_old_value_or_the_new_one(items, old
 
 
 @pytest.mark.parametrize("old", ["old", TOKEN])
-def test_a_keyring_that_drops_what_it_is_given_is_found_out_and_keeps_the_old_value(items, old):
+def test_d2_a_keyring_that_drops_what_it_is_given_is_found_out_and_keeps_the_old_value(items, old):
     opened("keyring_backends.Limited").put("key", old, within())
     for value in ("new", OTHER_TOKEN):
         with pytest.raises(KeyringError, match="does not keep"):
@@ -331,7 +331,7 @@ def test_a_keyring_that_drops_what_it_is_given_is_found_out_and_keeps_the_old_va
 
 
 @pytest.mark.parametrize("value", ["new", TOKEN])
-def test_a_keyring_that_mangles_what_it_is_given_gets_the_old_value_back(items, value):
+def test_d2_a_keyring_that_mangles_what_it_is_given_gets_the_old_value_back(items, value):
     opened("keyring_backends.Shared").put("key", "old", within())
     with pytest.raises(KeyringError, match="does not keep"):
         opened("keyring_backends.Mangling").put("key", value, within())
@@ -344,7 +344,7 @@ def test_a_mangled_first_value_is_not_left_behind(items):
     assert items() == {}
 
 
-def test_damaged_parts_are_neither_a_value_nor_an_obstacle(items):
+def test_d7_damaged_parts_are_neither_a_value_nor_an_obstacle(items):
     store = opened("keyring_backends.Limited")
     store.put("key", TOKEN, within())
     keyring_backends.Shared().delete_password("awssso", "key.a3")
@@ -412,7 +412,7 @@ def test_what_comes_too_late_is_not_begun(items):
 
 
 @pytest.mark.parametrize("backend", ["keyring_backends.Shared", "keyring_backends.Limited", "plaintext-file"])
-def test_parallel_processes_lose_no_update_of_a_keyring_that_locks_nothing(items, backend):
+def test_d5_parallel_processes_lose_no_update_of_a_keyring_that_locks_nothing(items, backend):
     writers = [started(backend, "put", f"key{number}", TOKEN[number:]) for number in range(20)]
     assert [answered(writer) for writer in writers] == ["None"] * 20
     store = opened(backend)
@@ -445,7 +445,7 @@ def test_a_plain_file_in_an_open_directory_is_refused():
     assert list(directory.iterdir()) == []
 
 
-def test_a_plain_file_that_cannot_be_read_is_not_a_cache_miss():
+def test_d6_a_plain_file_that_cannot_be_read_is_not_a_cache_miss():
     store = opened("plaintext-file")
     store.put("key", SECRET, within())
     [file] = (Environment().data_dir / "secrets").iterdir()

@@ -101,7 +101,7 @@ def test_the_answer_is_one_write(served):
     assert done.stdout.endswith("}\n")
 
 
-def test_closed_standard_files_do_no_harm(served):
+def test_a8_closed_standard_files_do_no_harm(served):
     line = f"{sys.executable} -I -S {shlex.join(WARM)} /bin/false credential-process {READER}"
     for closed in ("0<&-", "2>&-", "0<&- 2>&-"):
         done = served.program("/bin/sh", "-c", f"{line} {closed}")
@@ -197,7 +197,7 @@ while True:
 
 
 @needs_root
-def test_a_server_of_another_user_is_not_believed(sandbox):
+def test_e6_a_server_of_another_user_is_not_believed(sandbox):
     open_place = Path(tempfile.mkdtemp(prefix="awssso-", dir="/tmp"))
     place = open_place / "awssso"
     place.mkdir()

@@ -1,0 +1,156 @@
+"""Many SDKs at once on a token that has expired: one refresh, one fetch, valid answers for all, whoever dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from secret_service import wait_until
+from siege import Stable, stable_of
+
+from awssso_helper.role_cache import session_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READER = "corp/210987654321/ReadOnlyAccess"
+OPTIONS = ("agent = off", "deadline_seconds = 50")
+
+
+@pytest.fixture
+def crowd(sandbox, tmp_path) -> Iterator[Stable]:
+    """A user who is signed in, and a Python that becomes any number of their SDKs at once."""
+    # The deadline is for one call on a machine that does not start three hundred at once.
+    sandbox.settings("keyring = plaintext-file", *OPTIONS)
+    sandbox.configure()
+    sandbox.ok("login", "--no-sync")
+    with stable_of(sandbox, tmp_path / "stable") as stable:
+        yield stable
+
+
+def grow_old(crowd: Stable) -> None:
+    """Let the access token be an old one, and the credentials of roles be gone, as after a lunch break."""
+    for path in crowd.sandbox.keyring_files.iterdir():
+        text = path.read_text()
+        if text.startswith("{"):
+            values = json.loads(text)
+            values["token"]["expires_at"] = 1
+            path.write_text(json.dumps(values))
+        else:
+            path.unlink()
+
+
+def lock_of(crowd: Stable) -> Path:
+    return crowd.sandbox.home / ".local" / "state" / "awssso" / "locks" / f"{session_key('corp')}.lock"
+
+
+def holder(lock: Path) -> int | None:
+    """Find the process that holds a lock, in the kernel's own list."""
+    number = str(lock.stat().st_ino)
+    for line in Path("/proc/locks").read_text().splitlines():
+        words = line.split()
+        # 1: FLOCK ADVISORY WRITE pid major:minor:inode start end; "->" stands before one that waits
+        if words[1] == "FLOCK" and words[5].rpartition(":")[2] == number:
+            return int(words[4])
+    return None
+
+
+def ask(crowd: Stable, count: int, *, dies: bool) -> list[float]:
+    """Let so many ask at once; with `dies` the one that refreshes is killed meanwhile. Gives how long each took."""
+    simulator = crowd.sandbox.simulator
+    grow_old(crowd)
+    simulator.clear_log()
+    if dies:
+        simulator.misbehave("CreateToken", status=503, delay=30)
+    running = [crowd.start("credential-process", READER, stops=True) for _ in range(count)]
+    began = time.monotonic()
+    for each in running:
+        os.kill(each.pid, signal.SIGCONT)
+    leader = killed_leader(crowd) if dies else 0
+    documents, seconds = set(), []
+    for each in running:
+        done = each.end()
+        seconds.append(time.monotonic() - began)
+        if each.pid == leader:
+            assert done.status == -signal.SIGKILL
+            continue
+        assert (done.status, done.error) == (0, ""), done
+        documents.add(done.out)
+    assert len(documents) == 1
+    assert json.loads(documents.pop())["Version"] == 1
+    assert simulator.count("CreateToken", grantType="refresh_token") == 1 + dies
+    assert simulator.count("GetRoleCredentials") == 1
+    assert simulator.count("AuthorizePage") == simulator.count("ConsentPage") == 0
+    return seconds
+
+
+def killed_leader(crowd: Stable) -> int:
+    wait_until(lambda: crowd.sandbox.simulator.count("CreateToken") == 1, "nobody refreshed")
+    leader = holder(lock_of(crowd))
+    assert leader is not None
+    os.kill(leader, signal.SIGKILL)
+    return leader
+
+
+def test_b10_a_hundred_at_once_on_an_expired_token_are_one_refresh_also_when_the_leader_dies(crowd):
+    ask(crowd, 100, dies=False)
+    ask(crowd, 100, dies=True)
+
+
+def test_b10_a_leader_that_dies_with_the_only_answer_costs_one_login_and_no_storm(crowd):
+    """The one moment that nothing can save: AWS has used up the refresh token, and nobody heard the new one."""
+    simulator = crowd.sandbox.simulator
+    grow_old(crowd)
+    simulator.clear_log()
+    simulator.misbehave("CreateToken", delay=30)
+    running = [crowd.start("credential-process", READER) for _ in range(20)]
+    leader = killed_leader(crowd)
+    done = {each.pid: each.end() for each in running}
+    del done[leader]
+    assert {(each.status, each.out) for each in done.values()} == {(3, "")}
+    assert all("awssso login -S corp" in each.error for each in done.values())
+    assert simulator.count("CreateToken") == 2
+    assert crowd.run("credential-process", READER).status == 3
+    assert simulator.count("CreateToken") == 2
+
+
+@pytest.mark.soak
+def test_b10_soak_a_hundred_at_once_fifty_times_and_the_leader_dies_each_second_time(crowd, figures):
+    slowest = [max(ask(crowd, 100, dies=number % 2 == 1)) for number in range(50)]
+    figures(rounds_of_100=50, leaders_killed=25, false_answers=0, seconds_for_the_slowest_round=round(max(slowest), 1))
+
+
+@pytest.mark.soak
+def test_b10_soak_three_hundred_at_once_five_times(crowd, figures):
+    slowest = [max(ask(crowd, 300, dies=number % 2 == 1)) for number in range(5)]
+    figures(rounds_of_300=5, leaders_killed=2, false_answers=0, seconds_for_the_slowest_round=round(max(slowest), 1))
+
+
+@pytest.mark.soak
+def test_b10_e5_soak_a_hundred_profiles_at_once_while_the_agent_is_killed(sandbox, figures):
+    """As SDKs do it, with real starts: the launcher's line, an agent that dies with a refresh on its way."""
+    sandbox.settings("keyring = plaintext-file", "deadline_seconds = 50")
+    sandbox.configure()
+    sandbox.ok("login")
+    for number in range(3):
+        sandbox.ok("agent", "stop")
+        for path in sandbox.keyring_files.iterdir():
+            values = json.loads(path.read_text())
+            values["token"]["expires_at"] = 1
+            path.write_text(json.dumps(values))
+        sandbox.simulator.clear_log()
+        sandbox.simulator.misbehave("CreateToken", status=503, delay=30)
+        running = [sandbox.start("credential-process", READER) for _ in range(100)]
+        wait_until(lambda: sandbox.simulator.count("CreateToken") == 1, f"nobody refreshed in round {number}")
+        agent = sandbox.json("agent", "status")["pid"]
+        os.kill(agent, signal.SIGKILL)
+        found = [(process.wait(), *process.communicate()) for process in running]
+        assert {(status, error) for status, _, error in found} == {(0, "")}, found[0]
+        assert len({document for _, document, _ in found}) == 1
+        assert sandbox.simulator.count("CreateToken", grantType="refresh_token") == 2
+    figures(rounds_of_100=3, agents_killed=3, false_answers=0)
