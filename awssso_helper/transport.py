@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import logging
 import socket
 import ssl
 import time
@@ -32,8 +33,12 @@ if TYPE_CHECKING:
     from awssso_helper.environment import Environment
     from awssso_helper.model import Deadline
 
+# urllib3 quotes what it could not parse of a reply, and our URLs, with a traceback. Whatever handlers this process has,
+# what there is to say is said here, in our own words (SECURITY G4).
+logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
 _DIAGNOSIS_HINT = "check the network, the proxy variables and the region of the SSO session"
 _LATE = "did not answer in time"
+_PIECE = 32 << 10  # bytes
 _INSTANT = 0.001  # seconds; a timeout of 0 would mean "do not block"
 # Asked in this order: NameResolutionError is a NewConnectionError, which is a TimeoutError in urllib3.
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
@@ -147,7 +152,8 @@ def _body(response: urllib3.BaseHTTPResponse, longest: int) -> bytes:
     """Read to the end, and not only until there is something: that a reply is cut short shows at its end alone."""
     body = b""
     while len(body) < longest:
-        more = response.read(longest - len(body), decode_content=False)
+        # In pieces, since http.client holds an object for each chunk of one read, and a chunk may be one byte.
+        more = response.read(min(_PIECE, longest - len(body)), decode_content=False)
         if not more:
             break
         body += more
@@ -204,6 +210,7 @@ class _BoundedFile(io.RawIOBase):
         self._socket = connection
         # makefile, not the socket alone: it keeps the connection open while the reply is read.
         self._file = connection.makefile("rb", buffering=0)
+        self.is_at_end = False
 
     def readable(self) -> bool:
         return True
@@ -212,7 +219,9 @@ class _BoundedFile(io.RawIOBase):
         if _deadline.get().passed():
             raise TimeoutError("the reply took too long")
         self._socket.settimeout(_time_left())
-        return self._file.readinto(buffer)
+        count = self._file.readinto(buffer)
+        self.is_at_end = count == 0
+        return count
 
     def close(self) -> None:
         if not self.closed:
@@ -224,7 +233,14 @@ class _BoundedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = io.BufferedReader(_BoundedFile(sock))
+        self._wire = _BoundedFile(sock)
+        self.fp = io.BufferedReader(self._wire)
+
+    def begin(self) -> None:
+        """Read the head; http.client takes one that the connection's end cuts off for a whole one."""
+        super().begin()
+        if self._wire.is_at_end:
+            raise http.client.RemoteDisconnected("the head of the reply was cut off")
 
 
 def _connected(connection: urllib3.connection.HTTPConnection) -> socket.socket:
