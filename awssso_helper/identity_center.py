@@ -53,8 +53,9 @@ _GRANT_TYPES = {
     AUTHORIZATION_CODE: AUTHORIZATION_CODE,
     DEVICE_CODE: "urn:ietf:params:oauth:grant-type:device_code",
 }
-_TOKEN_LIMIT = 1 << 20
-_LIST_LIMIT = 5 << 20
+# Bytes of a reply. A page of 100 accounts whose names and addresses are as long as AWS allows, each character escaped,
+# is 80 KB; and JSON grows: a reply of `{},{},` takes 28 times its size in memory.
+_LIMIT = 256 << 10
 _TOO_MANY = 429
 _PAGE_SIZE = 100
 _LONGEST_NAME = 512  # AWS: 128 for an account's name, 32 for a role's, 320 for an e-mail address
@@ -265,7 +266,7 @@ class IdentityCenter:
             headers={"Content-Type": "application/json"},
             body=json.dumps(body).encode(),
             deadline=deadline,
-            limit=_TOKEN_LIMIT,
+            limit=_LIMIT,
         )
         return reply, _decoded(operation, reply, sent=tuple(body[name] for name in _SECRET_MEMBERS & body.keys()))
 
@@ -328,7 +329,7 @@ class IdentityCenter:
             headers=_bearer(access_token),
             body=b"",
             deadline=deadline,
-            limit=_TOKEN_LIMIT,
+            limit=_LIMIT,
         )
         if reply.status != 200:  # noqa: PLR2004 - HTTP OK
             raise _error("Logout", reply, sent=(access_token.reveal(),))
@@ -367,7 +368,7 @@ class IdentityCenter:
         url = f"{self.endpoints.portal}{path}?{urlencode(query, quote_via=quote)}"
         with self._pace.turn(deadline):
             reply = self._transport.exchange(
-                "GET", url, headers=_bearer(access_token), body=None, deadline=deadline, limit=_LIST_LIMIT
+                "GET", url, headers=_bearer(access_token), body=None, deadline=deadline, limit=_LIMIT
             )
         if reply.status in (429, 503):
             self._pace.refused(_retry_after(reply))
@@ -399,7 +400,7 @@ class IdentityCenter:
         )
 
     def _visit(self, method: str, url: str, deadline: Deadline) -> Reply:
-        return self._transport.exchange(method, url, headers={}, body=None, deadline=deadline, limit=_LIST_LIMIT)
+        return self._transport.exchange(method, url, headers={}, body=None, deadline=deadline, limit=_LIMIT)
 
 
 def _client(registration: Registration) -> dict[str, str]:
