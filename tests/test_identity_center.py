@@ -9,6 +9,7 @@ from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
+from hostile_replies import ACCOUNT, good_reply, hostile_replies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import OK, Authority, sends, servers, tunnels_to
@@ -39,7 +40,6 @@ from awssso_helper.transport import Reply
 
 START_URL = "https://d-1234567890.awsapps.com/start"
 SCOPES = ("sso:account:access",)
-ACCOUNT = "108273645012"
 ROLE = Role("corp", ACCOUNT, "AdministratorAccess")
 SECRET = "aoaAAAAAGcanary0123456789-_" * 12
 REGISTRATION = Registration("client-id", Secret(f"eyJ{SECRET}"), 4_000_000_000, DEVICE_CODE, SCOPES)
@@ -162,31 +162,6 @@ PORTAL = {
     "Logout": logs_out,
 }
 DECODED = {**OIDC, **{name: PORTAL[name] for name in ("ListAccounts", "ListAccountRoles", "GetRoleCredentials")}}
-
-
-def good_reply(operation):
-    return {
-        "RegisterClient": {"clientId": "id", "clientSecret": "s" * 1400, "clientSecretExpiresAt": 4_000_000_000},
-        "StartDeviceAuthorization": {
-            "deviceCode": "d" * 200,
-            "userCode": "ABCD-EFGH",
-            "verificationUri": "https://device.sso.us-east-1.amazonaws.com/",
-            "verificationUriComplete": "https://device.sso.us-east-1.amazonaws.com/?user_code=ABCD-EFGH",
-            "expiresIn": 600,
-            "interval": 1,
-        },
-        "CreateToken": {"accessToken": "a" * 300, "expiresIn": 3600, "refreshToken": "r" * 300, "tokenType": "Bearer"},
-        "ListAccounts": {"accountList": [{"accountId": ACCOUNT, "accountName": "prod", "emailAddress": "a@b.c"}]},
-        "ListAccountRoles": {"roleList": [{"roleName": "Admin", "accountId": ACCOUNT}]},
-        "GetRoleCredentials": {
-            "roleCredentials": {
-                "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
-                "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                "sessionToken": "IQoJb3JpZ2luX2Vj" * 40 + "==",
-                "expiration": int(time.time() + 3600) * 1000,
-            }
-        },
-    }[operation]
 
 
 # Everything works
@@ -543,157 +518,6 @@ def test_a_life_counts_from_the_moment_the_request_was_sent(service, simulator):
 
 
 # Hostile replies: one kind of error, nothing returned
-
-
-def generic_hostile(good):
-    """Replies that no operation may take for an answer, made of a good one."""
-    text = json.dumps(good)
-    name = next(iter(good))
-    wire = text.encode()
-    bodies = {
-        "empty": b"",
-        "blank": b" \r\n",
-        "null": b"null",
-        "true": b"true",
-        "number": b"0",
-        "NaN": b"NaN",
-        "Infinity": b"-Infinity",
-        "string": b'"text"',
-        "empty-list": b"[]",
-        "list-of-good": b"[" + wire + b"]",
-        "empty-object": b"{}",
-        "other-object": b'{"message": "ok"}',
-        "open": b"{",
-        "closed": b"}",
-        "single-quotes": text.replace('"', "'").encode(),
-        "html": b"<!doctype html><title>Sign in</title>",
-        "xml": b"<?xml version='1.0'?><a/>",
-        "javascript": b"while(1);" + wire,
-        "bom": b"\xef\xbb\xbf" + wire,
-        "utf-16": text.encode("utf-16"),
-        "utf-32": text.encode("utf-32"),
-        "latin-1": text.replace("{", '{"x": "\xe9", ', 1).encode("latin-1"),
-        "bad-utf-8": text.replace("{", '{"x": "@", ', 1).encode().replace(b"@", b"\xc3\x28"),
-        "encoded-surrogate": text.replace("{", '{"x": "@", ', 1).encode().replace(b"@", b"\xed\xa0\x80"),
-        "nul": b"\x00" + wire,
-        "twice": wire + wire,
-        "trailing": wire + b" x",
-        "cut": wire[:-1],
-        "halved": wire[: len(wire) // 2],
-        "trailing-comma": wire[:-1] + b",}",
-        "comment": wire + b"// ok",
-        "nan-inside": text.replace("{", '{"x": NaN, ', 1).encode(),
-        "infinity-inside": text.replace("{", '{"x": Infinity, ', 1).encode(),
-        "deep-lists": b"[" * 200_000,
-        "deep-objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
-        "deep-inside": text.replace("{", '{"x": ' + "[" * 50_000 + "]" * 50_000 + ", ", 1).encode(),
-        "key-twice": text.replace("{", f'{{"{name}": {json.dumps(good[name])}, ', 1).encode(),
-        "control-in-string": text.replace("{", '{"x": "\x01", ', 1).encode(),
-        "too-large": wire + b" " * (6 << 20),
-    }
-    statuses = (201, 202, 203, 204, 206, 226, 300, 302, 304, 308)
-    return [
-        *((key, {"body": body}) for key, body in bodies.items()),
-        *((f"status-{status}", {"status": status, "body": wire}) for status in statuses),
-        ("html-200", {"body": b"<html>", "headers": {"Content-Type": "text/html"}}),
-        ("gzip", {"body": wire, "gzip": True}),
-        ("half-closed", {"body": wire, "half_close": True}),
-        ("reset", {"body": wire, "reset": True}),
-    ]
-
-
-LEFT_OUT = object()
-NO_WORDS = [
-    LEFT_OUT,
-    None,
-    "",
-    5,
-    1.5,
-    True,
-    [],
-    {},
-    ["x"],
-    "a b",
-    "a\nb",
-    "a\r",
-    "\x1b[2J",
-    "\x00",
-    "é",
-    "\u202e",
-    "x" * 70_000,
-]
-NO_NUMBERS = [None, "3600", -1, 1.5, True, False, [], {}, 2**63, 1e300, 10**30, -(2**63)]
-NO_KEYS = ["ASIA", "asiaiosfodnn7example", "ASIAIOSFODNN7EXAMPL!", "A" * 129]
-NO_SECRETS = ['quote"', "back\\slash", "tab\tx"]
-
-
-def no_expirations():
-    now = int(time.time())
-    year_10000 = 253402300800
-    return [0, -1, 1, now + 3600, (now + 30) * 1000, (now - 3600) * 1000, (now + 14 * 3600) * 1000, year_10000 * 1000]
-
-
-NO_TEXT = [5, True, [], {}, "x" * 600]
-# Where a wrong value may stand, as (path, wrong values).
-FIELDS = {
-    "RegisterClient": [
-        (("clientId",), NO_WORDS),
-        (("clientSecret",), NO_WORDS),
-        (("clientSecretExpiresAt",), [LEFT_OUT, *NO_NUMBERS]),
-    ],
-    "StartDeviceAuthorization": [
-        *(((name,), NO_WORDS) for name in ("deviceCode", "userCode", "verificationUri", "verificationUriComplete")),
-        (("expiresIn",), [*NO_NUMBERS, 86401]),
-        (("interval",), [*NO_NUMBERS, 3601]),
-    ],
-    "CreateToken": [
-        (("accessToken",), NO_WORDS),
-        (("expiresIn",), [LEFT_OUT, *NO_NUMBERS, 91 * 86400]),
-        (("refreshToken",), [each for each in NO_WORDS if each is not LEFT_OUT and each]),
-    ],
-    "ListAccounts": [
-        (("accountList",), [LEFT_OUT, None, "x", 5, True, {}, ["x"], [None], [[]], [5]]),
-        (("accountList", 0, "accountId"), [*NO_WORDS, 108273645012, "1" * 11, "1" * 13, "\u0661" * 12, f"{ACCOUNT}\n"]),
-        (("accountList", 0, "accountName"), NO_TEXT),
-        (("accountList", 0, "emailAddress"), NO_TEXT),
-        (("nextToken",), [5, True, [], {}, "a b", "a\r\nb", "é", "x" * 70_000]),
-    ],
-    "ListAccountRoles": [
-        (("roleList",), [LEFT_OUT, None, "x", 5, True, {}, ["Admin"], [None], [[]], [5]]),
-        (("roleList", 0, "roleName"), [LEFT_OUT, None, "", *NO_TEXT]),
-        (("nextToken",), [5, True, [], {}, "a b", "a\r\nb", "é", "x" * 70_000]),
-    ],
-    "GetRoleCredentials": [
-        (("roleCredentials",), [LEFT_OUT, None, "x", 5, True, [], {}, [{}]]),
-        (("roleCredentials", "accessKeyId"), [*NO_WORDS, *NO_KEYS]),
-        (("roleCredentials", "secretAccessKey"), [*NO_WORDS, *NO_SECRETS]),
-        (("roleCredentials", "sessionToken"), [*NO_WORDS, *NO_SECRETS]),
-        (("roleCredentials", "expiration"), [LEFT_OUT, *NO_NUMBERS, *no_expirations()]),
-    ],
-}
-
-
-def spoilt(good, path, wrong):
-    *way, last = path
-    reply = json.loads(json.dumps(good))
-    inner = reply
-    for step in way:
-        inner = inner[step]
-    if wrong is LEFT_OUT:
-        del inner[last]
-    else:
-        inner[last] = wrong
-    return json.dumps(reply).encode()
-
-
-def hostile_replies(operation):
-    good = good_reply(operation)
-    spoilt_fields = [
-        (f"{path[-1]}-{'left-out' if wrong is LEFT_OUT else repr(wrong)[:20]}", {"body": spoilt(good, path, wrong)})
-        for path, all_wrong in FIELDS[operation]
-        for wrong in all_wrong
-    ]
-    return [*generic_hostile(good), *spoilt_fields]
 
 
 @pytest.mark.parametrize("operation", DECODED)
