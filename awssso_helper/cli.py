@@ -56,7 +56,9 @@ def _dispatched(arguments: Sequence[str], environment: Any, terminal: Any) -> in
     from awssso_helper.commands.context import Context  # noqa: PLC0415
 
     files.sweep_all(environment)
-    launcher.repair(environment)
+    if options.command != "doctor":
+        # The doctor says what is wrong, and repairs it when told to.
+        launcher.repair(environment)
     is_for_a_program = any(getattr(options, form, False) for form in ("json", "csv", "names"))
     if options.command in _NEWS_TELLERS and not is_for_a_program:
         for line in news.taken(environment):

@@ -74,11 +74,21 @@ def program(environment: Environment, settings: Settings) -> str:
     Raises:
         RefusedError: the path of awssso itself cannot be found, or the launcher cannot be written.
     """
+    path = expected(environment, settings)
+    if not settings.launcher and sys.platform != "win32":
+        _write(Path(path), _text(full_command(environment)))
+    return path
+
+
+def expected(environment: Environment, settings: Settings) -> str:
+    """Give the path that profiles should call; nothing is written.
+
+    Raises:
+        RefusedError: the path of awssso itself cannot be found.
+    """
     if settings.launcher or sys.platform == "win32":
         return settings.launcher or full_command(environment)
-    path = _path(environment)
-    _write(path, _text(full_command(environment)))
-    return str(path)
+    return str(_path(environment))
 
 
 def repair(environment: Environment) -> None:

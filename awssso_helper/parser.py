@@ -90,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         _status,
         _sync,
         _list,
+        _doctor,
         _credential_process,
         _agent,
         _completions,

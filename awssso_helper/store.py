@@ -125,6 +125,14 @@ class Store:
         """
         return self._worker.run(lambda: self._vault().name, Deadline(_SECONDS_FOR_A_NAME))
 
+    def keeps_long(self) -> bool:
+        """Say whether the backend is known to keep items longer than LONGEST_WHOLE in one piece.
+
+        Raises:
+            KeyringError: as for `backend_name`.
+        """
+        return bool(self._worker.run(lambda: self._vault().keeps_long, Deadline(_SECONDS_FOR_A_NAME)))
+
     def _ask(self, task: Callable[[_Vault], T], deadline: Deadline) -> T:
         def job() -> T:
             vault = self._vault()

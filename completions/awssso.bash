@@ -40,6 +40,7 @@ _awssso_options() {
     'status') options='-h --help -v --verbose --debug -S --sso-session --json' ;;
     'sync') options='-h --help -v --verbose --debug -S --sso-session --all --dry-run --full --no-prune --yes --json' ;;
     'list') options='-h --help -v --verbose --debug -S --sso-session --json --csv --names' ;;
+    'doctor') options='-h --help -v --verbose --debug --fix --json' ;;
     'credential-process') options='-h --help -v --verbose --debug -p --profile' ;;
     'agent') options='-h --help -v --verbose --debug --json' ;;
     'completions') options='-h --help -v --verbose --debug --install --uninstall' ;;
@@ -142,7 +143,7 @@ _awssso() {
         _awssso_options "$name"
         for each in $options; do _awssso_offer "$each"; done
     elif [[ ! $name ]]; then
-        for each in configure login logout status sync list credential-process agent completions demo; do _awssso_offer "$each"; done
+        for each in configure login logout status sync list doctor credential-process agent completions demo; do _awssso_offer "$each"; done
     else
         _awssso_place "$name $((number + 1))"
         if [[ ! $found ]]; then _awssso_place "$name +"; fi
