@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from awssso_helper import files, warm
-from awssso_helper.agent_client import as_bytes, peer_pid
+from awssso_helper import files, memory_vault, warm
+from awssso_helper.agent_client import peer_pid
 from awssso_helper.credentials import Credentials
 from awssso_helper.errors import (
     AwsssoError,
@@ -126,9 +126,11 @@ class Agent:
         self._environment = environment
         self._settings = settings
         self._door = door
-        self._store = _PatientStore(environment, settings.keyring, may_prompt=False)
+        # The sessions themselves, where the settings have us hold them.
+        self._memory = memory_vault.OwnMemory() if settings.keyring == memory_vault.MEMORY else None
+        self._store = _PatientStore(environment, settings.keyring, may_prompt=False, memory=self._memory)
         self._keyring = "not asked yet"
-        variables = as_bytes(environment)
+        variables = environment.as_bytes()
         self._place, self._means = warm.place(variables), warm.means(variables)
         self._rooms: dict[str, _Room] = {}
         self._used: dict[Role, float] = {}
@@ -305,12 +307,12 @@ class Agent:
             self._hang_up(asker)
             return
         version, place, asker.means, verb, rest = words[1], words[2], words[3], words[4], words[5:]
-        if version != warm.VERSION.encode() or self._settings_seen != self._seen_settings():
+        if version != warm.VERSION.encode() or not self._fits_settings():
             # An upgrade, or other settings: the asker goes on without us, and starts one of its own kind.
             self._shut_the_door()
             self._answer(asker, b"0\n" if verb == b"stop" else warm.MISS + b"\n")
             return
-        if verb == b"get" and place != self._place:
+        if (verb == b"get" or verb in memory_vault.VERBS) and place != self._place:
             self._answer(asker, warm.MISS + b"\n")
             return
         self._last_asked = time.monotonic()
@@ -331,6 +333,8 @@ class Agent:
         elif verb == b"stop":
             self._shut_the_door()
             self._answer(asker, b"0\n")
+        elif verb in memory_vault.VERBS and self._memory is not None:
+            self._answer(asker, self._memory.answer(verb, list(rest)) + b"\n")
         else:
             self._answer(asker, warm.MISS + b"\n")
 
@@ -450,8 +454,31 @@ class Agent:
             self._renew_if_ageing(role)
 
     def _has_reason_to_end(self, idle: float) -> bool:
-        limit = self._settings.agent_idle if self._held() else _EMPTY_SECONDS
-        return idle > limit or not self._door.is_open() or self._settings_seen != self._seen_settings()
+        limit = self._settings.agent_idle if self._held() or self._holds_sessions() else _EMPTY_SECONDS
+        return idle > limit or not self._door.is_open() or not self._fits_settings()
+
+    def _holds_sessions(self) -> bool:
+        return self._memory is not None and not self._memory.is_empty()
+
+    def _fits_settings(self) -> bool:
+        """Say whether we are what the settings file asks for; with sessions in hand we follow it instead of ending."""
+        seen = self._seen_settings()
+        if seen == self._settings_seen:
+            return True
+        if not self._holds_sessions():
+            return False
+        from awssso_helper import settings as own_settings  # noqa: PLC0415 - the room, beside the values
+
+        try:
+            settings = own_settings.load(self._environment.settings_file)
+        except AwsssoError:
+            # Whoever asks hears what is wrong from their own process; a slip of the pen costs no session.
+            return True
+        if settings.keyring != memory_vault.MEMORY or not settings.agent:
+            return False
+        self._settings, self._settings_seen = settings, seen
+        self._rooms.clear()
+        return True
 
     def _is_needed(self, session: str, room: _Room) -> bool:
         return bool(room.cache.held()) or any(role.session == session for role in (*self._used, *self._fetching))
@@ -504,6 +531,7 @@ class Agent:
             "version": warm.VERSION,
             "started": utc_text(self._started_at),
             "keyring": self._keyring,
+            "holds_sessions": self._holds_sessions(),
             "roles": [{"role": role.word(), "expires": utc_text(end)} for role, end in sorted(self._held().items())],
         }
 
@@ -650,7 +678,7 @@ def run(environment: Environment, settings: Settings) -> int:
 
 
 def _is_answering(environment: Environment) -> bool:
-    connection = warm.connected(as_bytes(environment), _TIME_TO_SPEAK)
+    connection = warm.connected(environment.as_bytes(), _TIME_TO_SPEAK)
     if connection is not None:
         connection.close()
     return connection is not None
@@ -690,7 +718,7 @@ class Door:
         Raises:
             RefusedError: there is none.
         """
-        variables = as_bytes(environment)
+        variables = environment.as_bytes()
         for raw in warm.directories(variables):
             with contextlib.suppress(RefusedError, OSError):
                 return cls._opened_in(raw, is_runtime=raw == warm.directories(variables)[0])

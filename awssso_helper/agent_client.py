@@ -50,7 +50,7 @@ def asked(environment: Environment, verb: str, *words: str, patience: float = wa
 
     One that hangs is status 5 in the end.
     """
-    variables = as_bytes(environment)
+    variables = environment.as_bytes()
     return warm.asked(warm.request(verb.encode(), [word.encode() for word in words], variables), variables, patience)
 
 
@@ -62,22 +62,22 @@ def start(environment: Environment, patience: float = _START_SECONDS, *, is_insi
 
     Where the last try failed just now, only an `is_insistent` caller tries again.
     """
-    if _is_up(environment):
+    if is_up(environment):
         return True
     failure = environment.state_dir / "agent-failed"
     deadline = Deadline(patience)
     try:
         with files.locked(environment.lock_dir / "agent-start.lock", deadline):
-            if _is_up(environment):
+            if is_up(environment):
                 return True
             if not is_insistent and _is_recent(failure):
                 return False
-            is_up = _came_up(environment, spawn(environment, ["agent", "serve"]), deadline)
-            failure.unlink(missing_ok=True) if is_up else failure.touch()
-            return is_up
+            is_there = _came_up(environment, spawn(environment, ["agent", "serve"]), deadline)
+            failure.unlink(missing_ok=True) if is_there else failure.touch()
+            return is_there
     except (AwsssoError, OSError):
         # Whatever stands in the way: without an agent everything works, slower.
-        return _is_up(environment)
+        return is_up(environment)
 
 
 def _is_recent(failure: Path) -> bool:
@@ -119,7 +119,7 @@ def _came_up(environment: Environment, pid: int, deadline: Deadline) -> bool:
     while not deadline.passed():
         # In this order: one that ended because another serves already is no failure.
         has_ended = _has_ended(pid)
-        if _is_up(environment):
+        if is_up(environment):
             return True
         if has_ended:
             return False
@@ -135,8 +135,9 @@ def _has_ended(pid: int) -> bool:
         return False
 
 
-def _is_up(environment: Environment) -> bool:
-    connection = warm.connected(as_bytes(environment), 0.5)
+def is_up(environment: Environment) -> bool:
+    """Say whether an agent listens."""
+    connection = warm.connected(environment.as_bytes(), 0.5)
     if connection is None:
         return False
     connection.close()
@@ -161,7 +162,7 @@ def stop(environment: Environment) -> bool:
 
 def _pid(environment: Environment) -> int | None:
     """Give the process behind the agent's socket: 0 where the system does not tell, None where nobody is."""
-    connection = warm.connected(as_bytes(environment), _STOP_SECONDS)
+    connection = warm.connected(environment.as_bytes(), _STOP_SECONDS)
     if connection is None:
         return None
     try:
@@ -176,11 +177,6 @@ def peer_pid(connection: _socket.socket) -> int:
         return 0
     credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     return int.from_bytes(credentials[:4], sys.byteorder)
-
-
-def as_bytes(environment: Environment) -> dict[bytes, bytes]:
-    """Give the variables as the kernel has them, which is how the warm lane reads them."""
-    return {os.fsencode(name): os.fsencode(value) for name, value in environment.variables.items()}
 
 
 def facts(environment: Environment, settings: Settings) -> dict[str, Any]:

@@ -12,7 +12,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from awssso_helper.errors import AwsssoError, NetworkError, SystemFailedError, UsageError, keep_tracebacks_away
+from awssso_helper.errors import (
+    AwsssoError,
+    LoginNeededError,
+    NetworkError,
+    SystemFailedError,
+    UsageError,
+    keep_tracebacks_away,
+)
 from awssso_helper.model import Deadline, Role, Secret
 
 if TYPE_CHECKING:
@@ -81,8 +88,10 @@ def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
     def work() -> None:
         try:
             role = _role(arguments, environment)
-            if agent_client.is_wanted(settings) and _is_answered_by_agent(role, environment, outcome, deadline):
-                return
+            if agent_client.is_wanted(settings):
+                _demand_memory(role, environment, settings)
+                if _is_answered_by_agent(role, environment, outcome, deadline):
+                    return
             outcome.document = _credentials(environment, settings).document(role, deadline, standby=outcome.hold)
         except Exception as error:  # noqa: BLE001 - the edge: an SDK gets one line, whatever broke
             outcome.error = _told(error)
@@ -91,6 +100,21 @@ def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
     worker.start()
     worker.join(seconds)
     return outcome
+
+
+def _demand_memory(role: Role, environment: Environment, settings: Settings) -> None:
+    """Make sure, where the agent alone holds the sessions, that it is there: a new one would know of none.
+
+    Raises:
+        LoginNeededError: it is not.
+    """
+    from awssso_helper import agent_client, memory_vault  # noqa: PLC0415
+
+    if settings.keyring == memory_vault.MEMORY and not agent_client.is_up(environment):
+        raise LoginNeededError(
+            f'SSO session "{role.session}" was held in memory by an agent that has ended',
+            hint=f"awssso login -S {role.session}",
+        )
 
 
 def _is_answered_by_agent(role: Role, environment: Environment, outcome: _Outcome, deadline: Deadline) -> bool:

@@ -154,6 +154,10 @@ class Environment:
 
     # Variables
 
+    def as_bytes(self) -> dict[bytes, bytes]:
+        """Give the variables as the kernel has them, which is how the warm lane reads them."""
+        return {os.fsencode(name): os.fsencode(value) for name, value in self.variables.items()}
+
     def flag(self, name: str) -> bool:
         """Say whether a variable is `true`, as botocore reads booleans."""
         return self.variables.get(name, "").strip().lower() == "true"

@@ -22,8 +22,9 @@ SPEC = """\
 # The SSO session that commands mean when no -S is given; needed only where there are several.
 default_session = string(default='')
 
-# Which keyring keeps the tokens: empty for the OS keyring, the dotted name of a keyring backend class, or
-# "plaintext-file" for a file that only you can read (mode 0600) and that anyone who is you can read.
+# Which keyring keeps the tokens: empty for the OS keyring, the dotted name of a keyring backend class, "memory" for
+# the agent's memory (nothing is kept when the agent ends), or "plaintext-file" for a file that only you can read (mode
+# 0600) and that anyone who is you can read.
 keyring = string(default='')
 
 # Cached role credentials are handed out while more than this many minutes are left. Below 15 the SDKs ask again

@@ -17,7 +17,7 @@ import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from awssso_helper import files
+from awssso_helper import files, memory_vault
 from awssso_helper.errors import (
     AwsssoError,
     BusyError,
@@ -71,13 +71,17 @@ class Store:
     that forks needs a store of its own on each side.
     """
 
-    def __init__(self, environment: Environment, setting: str, *, may_prompt: bool) -> None:
+    def __init__(
+        self, environment: Environment, setting: str, *, may_prompt: bool, memory: memory_vault.OwnMemory | None = None
+    ) -> None:
         """Choose by `setting`, which is `Settings.keyring`; nothing is opened before the first call.
 
-        With `may_prompt` a locked keyring may ask the person to unlock it, without it is an error at once.
+        With `may_prompt` a locked keyring may ask the person to unlock it, without it is an error at once. `memory` is
+        for the agent, which is the one that others ask for items in memory.
         """
         self._environment = environment
         self._setting = setting
+        self._memory = memory
         self._may_prompt = may_prompt
         self._worker = _Worker()
         self._opened: list[_Vault] = []
@@ -145,7 +149,8 @@ class Store:
 
     def _vault(self) -> _Vault:
         if not self._opened:
-            self._opened.append(_chosen(self._environment, self._setting, may_prompt=self._may_prompt))
+            vault = self._memory or _chosen(self._environment, self._setting, may_prompt=self._may_prompt)
+            self._opened.append(vault)
         return self._opened[0]
 
 
@@ -438,9 +443,12 @@ def _chosen(environment: Environment, setting: str, *, may_prompt: bool) -> _Vau
     """
     if setting == PLAINTEXT_FILE:
         return _PlainFiles(environment.data_dir / "secrets")
+    if setting == memory_vault.MEMORY:
+        return memory_vault.AgentMemory(environment)
     _shut_out_influences()
     advice = (
-        f"install or start a keyring (gnome-keyring), or write keyring = plaintext-file in {environment.settings_file}"
+        "install or start a keyring (gnome-keyring), or write keyring = memory (gone when the agent ends) "
+        f"or keyring = plaintext-file in {environment.settings_file}"
     )
     if setting:
         return _named(setting, advice, may_prompt=may_prompt)

@@ -333,7 +333,7 @@ def test_e2_another_user_gets_nothing_although_all_modes_were_opened_by_hand(sig
         signed_in.document(READER)
         for each in (runtime, runtime / "awssso", runtime / "awssso" / "agent.sock"):
             each.chmod(0o777)
-        line = warm.request(b"get", [READER.encode()], agent_client.as_bytes(environment(signed_in)))
+        line = warm.request(b"get", [READER.encode()], environment(signed_in).as_bytes())
         script = (
             "import socket, sys; c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[1]);"
             "c.settimeout(20)\ntry:\n c.sendall(bytes.fromhex(sys.argv[2])); print(c.recv(9999))\n"
@@ -371,7 +371,7 @@ def test_an_agent_of_another_home_is_not_asked_and_keeps_its_socket(served, tmp_
 
 
 def test_e3_idle_slow_and_hostile_clients_do_not_keep_a_good_one_waiting(served):
-    line = warm.request(b"get", [READER.encode()], agent_client.as_bytes(environment(served)))
+    line = warm.request(b"get", [READER.encode()], environment(served).as_bytes())
     with (
         connections(served, 200),
         connections(served, 30, line[:-1]),
@@ -394,7 +394,7 @@ def test_e3_beyond_the_limit_the_oldest_idle_one_goes(served):
 
 def test_beyond_the_limit_of_those_who_wait_it_lives_on(served):
     served.simulator.misbehave("GetRoleCredentials", delay=2)
-    line = warm.request(b"get", [READER.encode()], agent_client.as_bytes(environment(served)))
+    line = warm.request(b"get", [READER.encode()], environment(served).as_bytes())
     with connections(served, 530, line) as made:
         answers = [answer_of(connection) for connection in made]
     assert sum(answer.startswith(b"0{") for answer in answers) >= 512
@@ -431,7 +431,7 @@ def test_more_than_it_can_fetch_at_once_hear_so_in_time(served):
 
 def test_who_goes_away_while_it_waits_harms_nobody(served):
     served.simulator.misbehave("GetRoleCredentials", delay=1)
-    line = warm.request(b"get", [READER.encode()], agent_client.as_bytes(environment(served)))
+    line = warm.request(b"get", [READER.encode()], environment(served).as_bytes())
     with connections(served, 20, line):
         wait_until(lambda: served.simulator.count("GetRoleCredentials") == 1, "it did not fetch")
     assert document(served)
@@ -439,7 +439,7 @@ def test_who_goes_away_while_it_waits_harms_nobody(served):
 
 
 def test_requests_without_sense_are_no_harm(served):
-    variables = agent_client.as_bytes(environment(served))
+    variables = environment(served).as_bytes()
     for verb in (b"get", b"forget", b"nonsense", b""):
         for words in ([], [b""], [b"\xff\xfe"], [b"a/b/c"], [b"//"], [b"x", b"nan"], [b"x", b"-1", b"y"]):
             warm.asked(warm.request(verb, words, variables), variables)
@@ -457,7 +457,7 @@ def test_a_refusal_says_what_the_full_command_says(served):
 def test_e5_a_request_of_another_version_ends_it(served):
     document(served)
     pid = pid_of(served)
-    variables = agent_client.as_bytes(environment(served))
+    variables = environment(served).as_bytes()
     line = warm.request(b"get", [READER.encode()], variables).replace(warm.VERSION.encode(), b"9.9", 1)
     assert warm.asked(line, variables) is None
     wait_for_end(pid)
@@ -481,7 +481,7 @@ def test_where_the_settings_allow_more_time_the_warm_lane_waits_for_it(signed_in
     signed_in.settings(*OPTIONS, "deadline_seconds = 20")
     assert agent_client.start(environment(signed_in))
     signed_in.simulator.misbehave("GetRoleCredentials", delay=warm.PATIENCE + 1)
-    variables = agent_client.as_bytes(environment(signed_in))
+    variables = environment(signed_in).as_bytes()
     answer = warm.asked(warm.request(b"get", [READER.encode()], variables), variables)
     assert answer is not None
     assert answer[:2] == b"0{"

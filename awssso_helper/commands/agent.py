@@ -28,10 +28,17 @@ def run(context: Context) -> int:
     if action == "start" and not agent_client.start(environment, is_insistent=True):
         raise AwsssoError("the agent did not start", hint="awssso agent serve shows why")
     if action == "stop":
-        was_running = agent_client.stop(environment)
-        terminal.tell("the agent is stopped; what it held is gone" if was_running else "no agent is running")
-        return 0
+        return _stopped(context)
     return _agent_shown(context)
+
+
+def _stopped(context: Context) -> int:
+    held_sessions = agent_client.facts(context.environment, context.settings).get("holds_sessions")
+    was_running = agent_client.stop(context.environment)
+    context.terminal.tell("the agent is stopped; what it held is gone" if was_running else "no agent is running")
+    if was_running and held_sessions:
+        context.terminal.tell("its memory held your sign-in too (keyring = memory)\nhint: awssso login")
+    return 0
 
 
 def _agent_shown(context: Context) -> int:

@@ -9,7 +9,8 @@ from awssso_helper import agent_client, login
 from awssso_helper.commands.context import AWS_SECONDS, FILE_SECONDS, KEYRING_SECONDS, each_of
 from awssso_helper.commands.sync import synced
 from awssso_helper.discovery import SMALL
-from awssso_helper.errors import AwsssoError, LoginNeededError, after
+from awssso_helper.errors import AwsssoError, KeyringMissingError, LoginNeededError, after
+from awssso_helper.memory_vault import MEMORY
 from awssso_helper.model import Deadline
 from awssso_helper.terminal import local_time
 
@@ -49,6 +50,8 @@ class _PersonGuide:
 def run(context: Context) -> int:
     """Sign in to each chosen session, then sync."""
     chosen = context.chosen_sessions()
+    if context.settings.keyring == MEMORY:
+        _demand_agent(context)
     signed_in = list(each_of(context, chosen, lambda session: _sign_in(context, session)))
     status = _profiles_brought_up_to_date(context, [session for session, _ in signed_in])
     return context.failed_with or status
@@ -61,6 +64,21 @@ def _profiles_brought_up_to_date(context: Context, sessions: list[SsoSession]) -
         _sync_behind(context, sessions)
         return 0
     return synced(context, sessions)
+
+
+def _demand_agent(context: Context) -> None:
+    """Have the agent there that is to hold the session, before a browser opens.
+
+    Raises:
+        KeyringMissingError: there can be none.
+    """
+    if not agent_client.is_wanted(context.settings):
+        raise KeyringMissingError(
+            "keyring = memory needs the agent, and the settings or this system do without",
+            hint=f"remove agent = off, or keyring = memory, from {context.environment.settings_file}",
+        )
+    if not agent_client.start(context.environment, is_insistent=True):
+        raise KeyringMissingError("the agent, which is to hold the session, did not start", hint="awssso agent start")
 
 
 def _may_sync_behind(context: Context, sessions: list[SsoSession]) -> bool:
@@ -107,6 +125,12 @@ def _sign_in(context: Context, session: SsoSession) -> None:
     if agent_client.is_wanted(context.settings):
         agent_client.start(context.environment)
     context.terminal.tell(f"{session.name}: signed in, {_until(signed_in)}")
+    if context.settings.keyring == MEMORY:
+        hours = context.settings.agent_idle / 3600
+        context.terminal.tell(
+            f"{session.name}: held in the agent's memory only, in no keyring and no file; it is gone when the "
+            f"agent ends: awssso agent stop, a restart of this machine, {hours:g} hours in which nobody asks"
+        )
 
 
 def _keep(context: Context, record: SignIn) -> None:

@@ -9,6 +9,7 @@ from awssso_helper import agent_client
 from awssso_helper.commands.agent import agent_line
 from awssso_helper.commands.context import KEYRING_SECONDS, session_option
 from awssso_helper.errors import LoginNeededError
+from awssso_helper.memory_vault import MEMORY
 from awssso_helper.model import Deadline, epoch_of, utc_text
 from awssso_helper.terminal import duration
 
@@ -32,11 +33,17 @@ def run(context: Context) -> int:
         context.terminal.table(header, [_session_row(each) for each in facts])
         context.terminal.detail(f"keyring: {context.store.backend_name()}")
         agent = agent_client.facts(context.environment, context.settings)
-        context.terminal.tell(agent_line(agent) if agent["running"] else "no agent is running")
+        context.terminal.tell(agent_line(agent) if agent["running"] else _no_agent_line(context))
     needy = [each["name"] for each in facts if not each["usable"]]
     if needy and not context.options.json:
         context.terminal.tell(f"hint: awssso login{session_option(context, needy[0])}")
     return LoginNeededError.exit_status if needy else 0
+
+
+def _no_agent_line(context: Context) -> str:
+    if context.settings.keyring == MEMORY:
+        return "no agent is running; what the last one held in its memory (keyring = memory) is gone"
+    return "no agent is running"
 
 
 def _session_facts(session: SsoSession, sign_in: SignIn | None) -> dict[str, Any]:

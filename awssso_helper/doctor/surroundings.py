@@ -85,12 +85,12 @@ def agent(patient: Patient) -> Iterator[Finding]:
         yield Finding("agent-failed", "warning", "the agent did not start last time", "awssso agent serve shows why")
     else:
         yield Finding("agent", "ok", "no agent runs now; login, or the first call of an SDK, starts one")
-    for raw in warm.directories(agent_client.as_bytes(environment)):
+    for raw in warm.directories(environment.as_bytes()):
         yield from _socket_findings(patient, Path(os.fsdecode(raw)))
 
 
 def _is_somebody_there(patient: Patient) -> bool:
-    connection = warm.connected(agent_client.as_bytes(patient.environment), 0.5)
+    connection = warm.connected(patient.environment.as_bytes(), 0.5)
     if connection is None:
         return False
     connection.close()
