@@ -462,6 +462,12 @@ def _ours(process: Value) -> tuple[str, Role] | None:
         return None
 
 
+def role_of_process(process: Value) -> Role | None:
+    """Give the role that a `credential_process` value asks us for; None where it is not one of ours."""
+    ours = _ours(process)
+    return ours[1] if ours else None
+
+
 def _is_line_of(line: str, text: bytes) -> bool:
     return line.encode() in (each.strip() for each in text.splitlines())
 

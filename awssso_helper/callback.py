@@ -1,5 +1,7 @@
 """The loopback callback of a PKCE login: a web server on 127.0.0.1 that waits for exactly one request.
 
+`HandoffServer` is the same the other way round: it sends one browser on to where a secret URL leads.
+
 It listens from the moment it is made, answers everything but the browser's return with the right `state` with 4xx, and
 goes on waiting: an idle, slow or hostile visitor delays nobody (PROTOCOL 1.4, SECURITY B1-B4).
 """
@@ -12,6 +14,7 @@ import errno
 import hashlib
 import hmac
 import os
+import secrets
 import selectors
 import socket
 import sys
@@ -72,6 +75,8 @@ class CallbackServer:
         UsageError: `port` is no port number.
         AwsssoError: `port` is taken or not allowed.
     """
+
+    _way = PATH
 
     def __init__(self, state: Secret, *, port: int = 0) -> None:
         """Listen on `port` of 127.0.0.1, any free one for 0; only a request with `state` will be an answer."""
@@ -151,24 +156,30 @@ class CallbackServer:
         return self._answered(visit, bytes(head)) if complete else None
 
     def _answered(self, visit: _Visit, head: bytes) -> Answer | None:
-        verdict = _verdict(head, self._hosts(), self._state)
+        verdict = _verdict(head, self._hosts(), self._state, self._way)
         if not isinstance(verdict, Answer):
             self._reply(visit, verdict)
             return None
         if _is_of_another_user(visit.address, self.port):
             self._reply(visit, HTTPStatus.FORBIDDEN, _NOT_YOU)
             return None
-        self._reply(visit, HTTPStatus.OK, _DONE if verdict.code else _NOT_DONE)
+        self._welcome(visit, verdict)
         return verdict
+
+    def _welcome(self, visit: _Visit, answer: Answer) -> None:
+        self._reply(visit, HTTPStatus.OK, _DONE if answer.code else _NOT_DONE)
 
     def _hosts(self) -> tuple[str, ...]:
         named = f"{HOST}:{self.port}"
         return (named, HOST) if self.port == _HTTP_PORT else (named,)
 
     def _reply(self, visit: _Visit, status: HTTPStatus, sentences: tuple[str, str] | None = None) -> None:
+        self._send(visit, _response(status, *(sentences or (status.phrase, _NOT_THIS))))
+
+    def _send(self, visit: _Visit, response: bytes) -> None:
         # The reply is smaller than any send buffer, so that one `send` takes it whole.
         with contextlib.suppress(OSError):
-            visit.connection.send(_response(status, *(sentences or (status.phrase, _NOT_THIS))))
+            visit.connection.send(response)
             visit.connection.shutdown(socket.SHUT_WR)
         self._end(visit)
 
@@ -181,6 +192,33 @@ class CallbackServer:
         del self._visits[visit.connection]
         self._selector.unregister(visit.connection)
         visit.connection.close()
+
+
+class HandoffServer(CallbackServer):
+    """A server that sends one browser of ours on to a URL which must not stand in a command line (SECURITY G2).
+
+    The browser is started on `url`, which every user of the machine can read; what it leads to, only the first browser
+    of ours is told, once.
+    """
+
+    _way = "/handoff"
+
+    def __init__(self, target: Secret) -> None:
+        """Listen on any free port of 127.0.0.1, for whoever is to be sent to `target`."""
+        self._nonce = secrets.token_urlsafe(32)
+        self._target = target
+        super().__init__(Secret(self._nonce))
+
+    @property
+    def url(self) -> str:
+        """What the browser is started on; `code` stands for nothing here."""
+        return f"http://{HOST}:{self.port}{self._way}?code=go&state={self._nonce}"
+
+    def _welcome(self, visit: _Visit, answer: Answer) -> None:
+        if answer.code is None:
+            self._reply(visit, HTTPStatus.BAD_REQUEST)
+            return
+        self._send(visit, _redirect(self._target.reveal()))
 
 
 def _listener(port: int) -> socket.socket:
@@ -215,7 +253,7 @@ def _port_error(port: int, error: OSError) -> AwsssoError:
     )
 
 
-def _verdict(head: bytes, hosts: tuple[str, ...], state: Secret) -> Answer | HTTPStatus:
+def _verdict(head: bytes, hosts: tuple[str, ...], state: Secret, way: str) -> Answer | HTTPStatus:
     """Judge a request by its head: the answer that we wait for, or the status to send it away with."""
     line, *headers = head.decode("latin-1").split("\r\n")
     method, _, rest = line.partition(" ")
@@ -226,7 +264,7 @@ def _verdict(head: bytes, hosts: tuple[str, ...], state: Secret) -> Answer | HTT
     if len(named) != 1 or named[0] not in hosts:  # a page that rebinds its own name to 127.0.0.1 names itself here
         return HTTPStatus.FORBIDDEN
     path, _, query = target.partition("?")
-    if path != PATH:
+    if path != way:
         return HTTPStatus.NOT_FOUND
     if method != "GET":
         return HTTPStatus.METHOD_NOT_ALLOWED
@@ -323,6 +361,11 @@ _HEADERS = {
     "Allow": "GET",
     "Connection": "close",
 }
+
+
+def _redirect(target: str) -> bytes:
+    lines = ["HTTP/1.1 302 Found", *(f"{name}: {value}" for name, value in _HEADERS.items() if name != "Content-Type")]
+    return "\r\n".join([*lines, f"Location: {target}", "Content-Length: 0", "", ""]).encode("ascii")
 
 
 def _response(status: HTTPStatus, title: str, sentence: str) -> bytes:

@@ -20,13 +20,17 @@ _OUR_ROLE = re.compile(rb"\bcredential-process[ \t]+[^\s/]+/([0-9]{12})/(\S+)")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}")
 _LONGEST = 200
 
-# The services whose console page people open most; any other name is passed on as it is.
+# What `console` knows by name; a test compares the two.
 SERVICES = (
-    "apigateway", "athena", "batch", "billing", "cloud9", "cloudformation", "cloudfront", "cloudshell", "cloudtrail",
-    "cloudwatch", "codebuild", "codepipeline", "cognito", "config", "costmanagement", "dynamodb", "ec2", "ecr", "ecs",
-    "efs", "eks", "elasticache", "events", "glue", "guardduty", "iam", "kinesis", "kms", "lambda", "opensearch",
-    "organizations", "rds", "redshift", "route53", "s3", "sagemaker", "secretsmanager", "securityhub", "sns", "sqs",
-    "ssm", "states", "vpc", "wafv2",
+    "acm", "amplify", "apigateway", "apprunner", "asg", "athena", "backup", "batch", "bedrock", "billing", "cfn",
+    "cloud9", "cloudformation", "cloudfront", "cloudshell", "cloudtrail", "cloudwatch", "codebuild", "codecommit",
+    "codepipeline", "cognito", "config", "controltower", "cost", "costmanagement", "datasync", "directconnect",
+    "dms", "dynamodb", "ebs", "ec2", "ecr", "ecs", "efs", "eks", "elasticache", "elasticbeanstalk", "elb", "emr",
+    "eventbridge", "events", "firehose", "fsx", "glue", "grafana", "guardduty", "health", "home", "iam",
+    "inspector", "kinesis", "kms", "lakeformation", "lambda", "logs", "mq", "msk", "opensearch", "organizations",
+    "quotas", "rds", "redshift", "route53", "s3", "sagemaker", "secretsmanager", "securityhub", "servicecatalog",
+    "ses", "sfn", "sns", "sqs", "ssm", "sso", "states", "stepfunctions", "sts", "support", "tags", "transfer",
+    "trustedadvisor", "vpc", "waf", "wafv2", "workspaces", "xray",
 )  # fmt: skip
 
 

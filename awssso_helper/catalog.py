@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from awssso_helper import agent_client, files
+from awssso_helper import agent_client, aws_config, chains, files
 from awssso_helper.model import Account, Role, epoch_of
-from awssso_helper.profiles import generated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from awssso_helper.aws_config import ConfigFile
+    from awssso_helper.chains import Chain
     from awssso_helper.discovery import Memory
     from awssso_helper.environment import Environment
     from awssso_helper.model import SsoSession
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One role; `profile` is empty where it has none, `expires_at` (epoch seconds) is 0 where nothing is cached."""
+    """One role; `profile` is empty where it has none, `expires_at` (epoch seconds) is 0 where nothing is cached.
+
+    `region` is that of the profile, or empty. Of a chained profile `chain` is the way there, and `role` is the one at
+    its end, in the session in which it begins: the portal has no credentials for it.
+    """
 
     role: Role
     account: Account
@@ -32,6 +37,13 @@ class Entry:
     expires_at: int
     stale: bool
     tags: tuple[str, ...] = ()
+    region: str = ""
+    chain: Chain | None = None
+
+    @property
+    def via(self) -> str:
+        """The profile that a chained one begins with, else empty."""
+        return self.chain.source_profile if self.chain else ""
 
     def holds(self, words: Sequence[str]) -> bool:
         """Say whether all (case-folded) words occur."""
@@ -51,26 +63,63 @@ def entries(
 ) -> list[Entry]:
     """Join what was found last with the profiles as they stand in the config file, in the order of the names.
 
-    `only` names the one session that is meant; None means all.
+    Profiles that a person wrote are among them where they call us or are chained to one that does. `only` names the
+    one session that is meant; None means all.
 
     Raises:
         RefusedError: the config file does not parse.
     """
     config_file = environment.aws_config_file
-    text = files.read(config_file) or b""
-    profiles = {each.role: each.name for each in generated(text, config_name=str(config_file))}
+    file = aws_config.parsed(files.read(config_file) or b"", name=str(config_file))
+    profiles = _Profiles(file)
     held = {each["role"]: epoch_of(each["expires"]) for each in agent_client.facts(environment, settings)["roles"]}
+    accounts: dict[str, Account] = {}
     found: list[Entry] = []
     for session in sessions:
         inventory = memory.recall(session.name)
         expirations = index.expirations(session.name) | held
         for known in inventory.accounts if inventory else ():
+            accounts[known.account.id] = known.account
             for name in known.roles:
                 role = Role(session.name, known.account.id, name)
                 expires_at = expirations.get(role.word(), 0)
-                found.append(Entry(role, known.account, profiles.pop(role, ""), expires_at, known.stale))
-    for role, name in profiles.items():
-        # What was found may have been forgotten (a cache directory is), while the profile still works.
-        if only in (None, role.session):
-            found.append(Entry(role, Account(role.account_id, ""), name, 0, stale=False))
+                found += [
+                    Entry(role, known.account, profile, expires_at, known.stale, region=profiles.region(profile))
+                    for profile in profiles.taken(role) or [""]
+                ]
+    found += [each for each in profiles.others(accounts) if only in (None, each.role.session)]
     return sorted(found, key=lambda entry: (entry.profile == "", entry.profile.casefold(), entry.role))
+
+
+class _Profiles:
+    """The profiles of a config file that lead to roles."""
+
+    def __init__(self, file: ConfigFile) -> None:
+        block = file.block
+        self._sections = file.profiles
+        self._chains = chains.chains_of(file)
+        self._names: dict[Role, list[str]] = {}
+        ours = {entry.name: entry.role for entry in block.entries} if block else {}
+        for name, role in {**ours, **chains.roles_of(file)}.items():
+            self._names.setdefault(role, []).append(name)
+
+    def region(self, name: str) -> str:
+        """Give the region that a profile sets, or an empty string."""
+        region = self._sections.get(name, {}).get("region", "")
+        return region if isinstance(region, str) else ""
+
+    def taken(self, role: Role) -> list[str]:
+        """Give the names of a role's profiles, and do not give them again."""
+        return self._names.pop(role, [])
+
+    def others(self, accounts: Mapping[str, Account]) -> Iterator[Entry]:
+        """Give the profiles whose role was not found (a cache may be forgotten, they still work), and the chained."""
+        for role, names in self._names.items():
+            for name in names:
+                account = accounts.get(role.account_id, Account(role.account_id, ""))
+                yield Entry(role, account, name, 0, stale=False, region=self.region(name))
+        for name, chain in self._chains.items():
+            end = chain.end
+            role = Role(chain.start.session, end.account_id, end.role_name)
+            account = accounts.get(end.account_id, Account(end.account_id, ""))
+            yield Entry(role, account, name, 0, stale=False, region=chain.region, chain=chain)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from awssso_helper import __version__
 from awssso_helper.errors import AwsssoError, SystemFailedError, UsageError, keep_tracebacks_away
-from awssso_helper.parser import build_parser, command_parsers
+from awssso_helper.parser import build_parser, command_parsers, split_program
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     from awssso_helper.terminal import Terminal  # noqa: PLC0415
 
     environment = Environment()
-    terminal = Terminal(environment, verbose=bool({"-v", "--verbose"} & set(arguments)), debug="--debug" in arguments)
+    own = split_program(arguments)[0]
+    terminal = Terminal(environment, verbose=bool({"-v", "--verbose"} & set(own)), debug="--debug" in own)
     try:
         return _dispatched(arguments, environment, terminal)
     except AwsssoError as error:
@@ -84,10 +85,14 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> AwsssoError:
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
+    arguments, program = split_program(arguments)
     words = [word for word in arguments if not word.startswith("-")]
     known = list(command_parsers(parser))
     if words and words[0] not in known and arguments[0] == words[0]:
         close = difflib.get_close_matches(words[0], known, n=1)
         hint = f"awssso {close[0]}" if close else "awssso --help"
         raise UsageError(f"there is no command {words[0][:40]!a}", hint=hint)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if program:
+        options.program = program
+    return options

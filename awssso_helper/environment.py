@@ -4,7 +4,8 @@
 |---|---|
 | `AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE` | the two files, with `~` and `$VAR` expanded as botocore does |
 | `AWS_ENDPOINT_URL_SSO`, `AWS_ENDPOINT_URL_SSO_OIDC` | other endpoints: loopback hosts, or hosts that settings trust |
-| `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | the two above are ignored |
+| `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL_SIGNIN` | the same for chained profiles and for console sign-in |
+| `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | the four above are ignored |
 | `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT` | the endpoint family |
 | `AWS_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE` | certificate authorities, the first that is set |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` | proxies; loopback hosts never use one |
@@ -13,6 +14,10 @@
 | `XDG_CONFIG_HOME`, `XDG_CACHE_HOME`, `XDG_STATE_HOME`, `XDG_DATA_HOME`, `XDG_RUNTIME_DIR` | where our own files are |
 | `AWSSSO_CONFIG` | another settings file |
 | `AWSSSO_SESSION` | the SSO session when no `-S` is given |
+| `AWSSSO_PROFILE` | the profile whose variables `exec`, `env` or `use` put in force; ours to set |
+| `AWSSSO_SHELL_FUNCTION`, `AWSSSO_PREVIOUS` | from the shell function to `use`: which shell, and the profile before |
+| `AWS_PROFILE` | the profile when `exec`, `env` or `console` name none |
+| `SHELL`, `COMSPEC` | the shell that `exec` starts |
 | `PYTHON_KEYRING_BACKEND` | the keyring backend (read in `store`); null and plain-text ones are refused |
 """
 
@@ -213,6 +218,14 @@ class Environment:
             oidc=self._override("AWS_ENDPOINT_URL_SSO_OIDC", trusted_hosts) or own.oidc,
             portal=self._override("AWS_ENDPOINT_URL_SSO", trusted_hosts) or own.portal,
         )
+
+    def endpoint_override(self, variable: str, trusted_hosts: Collection[str] = ()) -> str | None:
+        """Give the endpoint that a variable such as `AWS_ENDPOINT_URL_STS` names, or None.
+
+        Raises:
+            RefusedError: it names a host that may not receive credentials.
+        """
+        return self._override(variable, trusted_hosts)
 
     def _override(self, variable: str, trusted_hosts: Collection[str]) -> str | None:
         url = self.variables.get(variable, "").strip()

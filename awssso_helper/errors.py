@@ -15,14 +15,26 @@ if TYPE_CHECKING:
 
 
 class AwsssoError(Exception):
-    """Something failed; `message` is one line without a final period, `hint` is what to type (or empty)."""
+    """Something failed; `message` is one line without a final period, `hint` is what to type (or empty).
+
+    `details` are lines between the two, for what a person has to choose from.
+    """
 
     exit_status = 1
+    details: tuple[str, ...] = ()
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class ProgramError(AwsssoError):
+    """A program could not be started: 127 where there is none, 126 where it may not be run, as shells have it."""
+
+    def __init__(self, message: str, *, is_missing: bool, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exit_status = 127 if is_missing else 126
 
 
 class UsageError(AwsssoError):

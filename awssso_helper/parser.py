@@ -6,10 +6,13 @@ What each command does is in `commands`, in the module of its name.
 from __future__ import annotations
 
 import argparse
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from awssso_helper import __version__
 from awssso_helper.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _DESCRIPTION = """\
 AWS SSO (IAM Identity Center) credentials for every AWS tool. Sign in once a day; the token stays in the keyring of
@@ -90,14 +93,46 @@ def build_parser() -> argparse.ArgumentParser:
         _status,
         _sync,
         _list,
+        _use,
+        _exec,
+        _env,
+        _console,
         _doctor,
         _credential_process,
         _agent,
+        _shell_init,
         _completions,
         _demo,
     ):
         add(commands)
     return parser
+
+
+def split_program(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take the program and its arguments off an `awssso exec` command line: what is after `--`, else after PROFILE.
+
+    Where -p or -A name the role there is no PROFILE.
+    """
+    if arguments[:1] != ["exec"]:
+        return list(arguments), []
+    if "--" in arguments:
+        at = arguments.index("--")
+        return list(arguments[:at]), list(arguments[at + 1 :])
+    options = command_parsers(build_parser())["exec"]._option_string_actions  # noqa: SLF001 - as above
+    is_named = False
+    at = 1
+    while at < len(arguments):
+        word = arguments[at]
+        action = options.get(word) or options.get(word.partition("=")[0]) or options.get(word[:2])
+        if not word.startswith("-") or action is None:
+            if is_named or word.startswith("-"):
+                break
+            is_named = True
+        elif action.dest in ("profile", "account", "role"):
+            is_named = True
+        takes_next = action is not None and action.nargs is None and word in action.option_strings
+        at += 2 if word.startswith("-") and takes_next else 1
+    return list(arguments[:at]), list(arguments[at:])
 
 
 def _command(commands: Any, name: str, help_line: str, description: str) -> argparse.ArgumentParser:
@@ -128,6 +163,16 @@ def _session_options(command: argparse.ArgumentParser, *, many: bool) -> None:
     completes(session, "session")
     if many:
         group.add_argument("--all", action="store_true", help="every SSO session")
+
+
+def _role_options(command: argparse.ArgumentParser, *, words: str = "*") -> None:
+    command.add_argument(
+        "words", nargs=words, metavar="PROFILE", help="a profile, an abbreviation of it, or some words"
+    )
+    command.add_argument("-p", "--profile", metavar="PROFILE", help="the profile, in place of the first argument")
+    command.add_argument("-A", "--account", metavar="ACCOUNT", help="an account, by id or name; goes with -R")
+    command.add_argument("-R", "--role", metavar="ROLE", help="a role, by name; goes with -A")
+    _session_options(command, many=False)
 
 
 def _json_option(command: argparse.ArgumentParser) -> None:
@@ -245,6 +290,138 @@ or profile name.
     form.add_argument("--json", action="store_true", help="JSON on stdout")
     form.add_argument("--csv", action="store_true", help="CSV on stdout")
     form.add_argument("--names", action="store_true", help="profile names only, one a line")
+
+
+_WHICH_ROLE = """\
+PROFILE is a profile's name, or the beginning of one, or words that occur in its account, role or name: `prod admin`,
+`prod.read`. Words that mean several roles list them, and nothing is done. Without any, the profile in force
+(AWS_PROFILE) is meant.
+"""
+
+
+def _use(commands: Any) -> None:
+    command = _command(
+        commands,
+        "use",
+        "switch this shell to a profile",
+        f"""\
+Make a profile the one that this shell and all that you start from it use: AWS_PROFILE, AWS_REGION and
+AWS_DEFAULT_REGION are set, keys and other sources of credentials are removed. It needs the function that `awssso
+shell-init` prints, since no program can change the shell that started it.
+
+{_WHICH_ROLE}
+  awssso use prod admin     switch to production.AdministratorAccess
+  awssso use -              back to the one before
+  awssso use --clear        to none
+""",
+    )
+    _role_options(command)
+    command.add_argument("--clear", action="store_true", help="remove what was set, and any other AWS credentials")
+
+
+def _exec(commands: Any) -> None:
+    command = _command(
+        commands,
+        "exec",
+        "run a program, or a shell, with a role's credentials",
+        f"""\
+Run a program with a role's keys in its environment and every other source of AWS credentials removed. awssso becomes
+the program, so signals reach it and its exit status is the one you see. Without a program it is a shell.
+
+The keys end with the role's session (AWS_CREDENTIAL_EXPIRATION says when). For what runs longer, --profile-only hands
+over AWS_PROFILE instead, and the program's SDK fetches new keys by itself.
+
+{_WHICH_ROLE}
+  awssso exec production.AdministratorAccess -- terraform plan
+  awssso exec prod admin -- env        words before the --
+  awssso exec --profile-only prod.read -- ./nightly.sh
+  awssso exec staging.PowerUserAccess  a shell
+""",
+    )
+    command.usage = "awssso exec [options] [PROFILE] [--] [COMMAND ...]"
+    _role_options(command)
+    command.add_argument("--profile-only", action="store_true", help="hand over AWS_PROFILE, not the keys")
+    program = command.add_argument("program", nargs="*", metavar="COMMAND", help="a program and its arguments")
+    completes(program, "command")
+
+
+def _env(commands: Any) -> None:
+    command = _command(
+        commands,
+        "env",
+        "print a role's variables for a shell to evaluate",
+        f"""\
+Print lines that set AWS_PROFILE, AWS_REGION and AWS_DEFAULT_REGION and remove every source of credentials that would
+win over them. --keys sets the keys themselves and AWS_CREDENTIAL_EXPIRATION instead, for tools that know no profiles.
+Every value is quoted for its shell. --unset removes what was set.
+
+{_WHICH_ROLE}
+  eval "$(awssso env prod.read)"                        bash, zsh
+  awssso env prod.read | source                         fish
+  awssso env prod.read | Out-String | Invoke-Expression PowerShell
+""",
+    )
+    _role_options(command)
+    form = command.add_mutually_exclusive_group()
+    form.add_argument(
+        "--shell",
+        choices=(*SHELLS, "json"),
+        help="the language of the lines; else that of the shell that runs awssso",
+    )
+    form.add_argument("--json", action="store_true", help="JSON on stdout, as --shell json")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--keys", action="store_true", help="the keys instead of AWS_PROFILE")
+    what.add_argument("--unset", action="store_true", help="remove the variables")
+
+
+def _console(commands: Any) -> None:
+    command = _command(
+        commands,
+        "console",
+        "open the AWS console as a role",
+        f"""\
+Open the AWS console in your browser by a shortcut link of your access portal, which holds no secret: who opens it must
+be signed in there, and a link that you pass on opens for those who have the role. For chained roles, which the portal
+does not know, and with --federate, the role's credentials are exchanged for a sign-in link instead; that one is a
+secret and is good for 15 minutes.
+
+DESTINATION is a service (s3, ec2, cloudwatch, lambda, iam and so on), a path such as
+/cloudwatch/home#alarmsV2: or the URL of a console page. Other hosts are refused.
+
+{_WHICH_ROLE}
+  awssso console prod.read -d s3
+  awssso console prod.read --url         print the link
+  awssso console -A production -R ReadOnlyAccess
+""",
+    )
+    _role_options(command)
+    page = command.add_argument(
+        "-d", "--destination", default="", metavar="DESTINATION", help="a service, a path or a console URL"
+    )
+    completes(page, "service")
+    command.add_argument("--region", metavar="REGION", help="the region; else that of the profile")
+    command.add_argument("--url", action="store_true", help="print the link, open nothing")
+    command.add_argument("--federate", action="store_true", help="a sign-in link instead of the portal's")
+
+
+def _shell_init(commands: Any) -> None:
+    command = _command(
+        commands,
+        "shell-init",
+        "print the function that lets `use` and `pick` change your shell",
+        """\
+Print a shell function called awssso. With it `awssso use PROFILE` and `awssso pick` change the shell they are typed in;
+all other commands run as before. Add the line of your shell to the file that it reads at each start:
+
+  bash        ~/.bashrc                   eval "$(awssso shell-init bash)"
+  zsh         ~/.zshrc                    eval "$(awssso shell-init zsh)"
+  fish        ~/.config/fish/config.fish  awssso shell-init fish | source
+  PowerShell  $PROFILE                    Invoke-Expression (& awssso shell-init powershell | Out-String)
+""",
+    )
+    command.add_argument(
+        "shell", nargs="?", choices=SHELLS, metavar="SHELL", help="bash, zsh, fish or powershell; else the one you use"
+    )
 
 
 def _credential_process(commands: Any) -> None:

@@ -7,6 +7,7 @@ README's table is made from it.
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import math
 import re
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from awssso_helper.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 SPEC = """\
@@ -49,6 +50,16 @@ browser = string(default='')
 
 # The path of awssso in generated profiles. Empty: found by itself.
 launcher = string(default='')
+
+[console]
+# The command that opens the AWS console, as words, in place of `browser`. Beside {url} it may have {account_name},
+# {account_id}, {role_name}, {profile}, {session} and {region}. In a word that is a URL itself all are percent-encoded:
+# browser = firefox "ext+container:name={account_name}&url={url}"
+browser = string(default='')
+
+# The same for accounts whose name or id matches a pattern: prod-* = firefox -P prod {url}. First match wins.
+[[browsers]]
+__many__ = string
 
 [profiles]
 # The name of a profile. Fields: account_name, account_id, account_email, role_name, role_alias, session.
@@ -98,6 +109,22 @@ class ProfileRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleRules:
+    """Which command opens the AWS console: `browser`, and before it (pattern, command) pairs in the file's order."""
+
+    browser: str = ""
+    browsers: tuple[tuple[str, str], ...] = ()
+
+    def command_for(self, names: Sequence[str]) -> str:
+        """Give the command for an account of these names; empty for the usual browser."""
+        folded = [name.casefold() for name in names]
+        for pattern, command in self.browsers:
+            if any(fnmatch.fnmatchcase(name, pattern.casefold()) for name in folded):
+                return command
+        return self.browser
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one user, checked."""
 
@@ -111,6 +138,7 @@ class Settings:
     trusted_endpoint_hosts: tuple[str, ...] = ()
     browser: str = ""
     launcher: str = ""
+    console: ConsoleRules = field(default_factory=ConsoleRules)
     profiles: ProfileRules = field(default_factory=ProfileRules)
 
 
@@ -254,6 +282,7 @@ def _settings(config: Any) -> Settings:
         trusted_endpoint_hosts=tuple(host.lower() for host in config["trusted_endpoint_hosts"]),
         browser=config["browser"],
         launcher=config["launcher"],
+        console=ConsoleRules(config["console"]["browser"], _pairs(config["console"]["browsers"])),
         profiles=ProfileRules(
             template=profiles["template"],
             include=tuple(profiles["include"]),

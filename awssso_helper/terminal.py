@@ -152,6 +152,8 @@ class Terminal:
     def fail(self, error: AwsssoError) -> int:
         """Say what is wrong and what to type; gives the exit status."""
         self.tell(safe_line(f"awssso: {error.message}"))
+        for line in error.details:
+            self.tell(f"  {safe_line(line)}")
         if error.hint:
             self.tell(safe_line(f"hint: {error.hint}"))
         return error.exit_status

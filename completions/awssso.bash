@@ -40,9 +40,14 @@ _awssso_options() {
     'status') options='-h --help -v --verbose --debug -S --sso-session --json' ;;
     'sync') options='-h --help -v --verbose --debug -S --sso-session --all --dry-run --full --no-prune --yes --json' ;;
     'list') options='-h --help -v --verbose --debug -S --sso-session --json --csv --names' ;;
+    'use') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session --clear' ;;
+    'exec') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session --profile-only' ;;
+    'env') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session --shell --json --keys --unset' ;;
+    'console') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session -d --destination --region --url --federate' ;;
     'doctor') options='-h --help -v --verbose --debug --fix --json' ;;
     'credential-process') options='-h --help -v --verbose --debug -p --profile' ;;
     'agent') options='-h --help -v --verbose --debug --json' ;;
+    'shell-init') options='-h --help -v --verbose --debug' ;;
     'completions') options='-h --help -v --verbose --debug --install --uninstall' ;;
     'demo') options='-h --help -v --verbose --debug --run --serve --port' ;;
     *) options='' ;;
@@ -63,9 +68,34 @@ _awssso_place() {
     'sync -S' | 'sync --sso-session') found='session' ;;
     'list -S' | 'list --sso-session') found='session' ;;
     'list 1' | 'list +') found='-' ;;
+    'use -p' | 'use --profile') found='profile' ;;
+    'use -A' | 'use --account') found='account' ;;
+    'use -R' | 'use --role') found='role' ;;
+    'use -S' | 'use --sso-session') found='session' ;;
+    'use 1' | 'use +') found='profile' ;;
+    'exec -p' | 'exec --profile') found='profile' ;;
+    'exec -A' | 'exec --account') found='account' ;;
+    'exec -R' | 'exec --role') found='role' ;;
+    'exec -S' | 'exec --sso-session') found='session' ;;
+    'exec 1' | 'exec +') found='profile' ;;
+    'exec 2' | 'exec +') found='command' ;;
+    'env -p' | 'env --profile') found='profile' ;;
+    'env -A' | 'env --account') found='account' ;;
+    'env -R' | 'env --role') found='role' ;;
+    'env -S' | 'env --sso-session') found='session' ;;
+    'env --shell') found='=bash zsh fish powershell json' ;;
+    'env 1' | 'env +') found='profile' ;;
+    'console -p' | 'console --profile') found='profile' ;;
+    'console -A' | 'console --account') found='account' ;;
+    'console -R' | 'console --role') found='role' ;;
+    'console -S' | 'console --sso-session') found='session' ;;
+    'console -d' | 'console --destination') found='service' ;;
+    'console --region') found='region' ;;
+    'console 1' | 'console +') found='profile' ;;
     'credential-process -p' | 'credential-process --profile') found='profile' ;;
     'credential-process 1') found='word' ;;
     'agent 1') found='=start stop status' ;;
+    'shell-init 1') found='=bash zsh fish powershell' ;;
     'completions 1') found='=bash zsh fish powershell' ;;
     'demo --port') found='-' ;;
     *) found='' ;;
@@ -143,7 +173,7 @@ _awssso() {
         _awssso_options "$name"
         for each in $options; do _awssso_offer "$each"; done
     elif [[ ! $name ]]; then
-        for each in configure login logout status sync list doctor credential-process agent completions demo; do _awssso_offer "$each"; done
+        for each in configure login logout status sync list use exec env console doctor credential-process agent shell-init completions demo; do _awssso_offer "$each"; done
     else
         _awssso_place "$name $((number + 1))"
         if [[ ! $found ]]; then _awssso_place "$name +"; fi

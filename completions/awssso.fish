@@ -23,6 +23,44 @@ function __awssso_takes_value
         return 0
     case 'list -S' 'list --sso-session'
         return 0
+    case 'use -p' 'use --profile'
+        return 0
+    case 'use -A' 'use --account'
+        return 0
+    case 'use -R' 'use --role'
+        return 0
+    case 'use -S' 'use --sso-session'
+        return 0
+    case 'exec -p' 'exec --profile'
+        return 0
+    case 'exec -A' 'exec --account'
+        return 0
+    case 'exec -R' 'exec --role'
+        return 0
+    case 'exec -S' 'exec --sso-session'
+        return 0
+    case 'env -p' 'env --profile'
+        return 0
+    case 'env -A' 'env --account'
+        return 0
+    case 'env -R' 'env --role'
+        return 0
+    case 'env -S' 'env --sso-session'
+        return 0
+    case 'env --shell'
+        return 0
+    case 'console -p' 'console --profile'
+        return 0
+    case 'console -A' 'console --account'
+        return 0
+    case 'console -R' 'console --role'
+        return 0
+    case 'console -S' 'console --sso-session'
+        return 0
+    case 'console -d' 'console --destination'
+        return 0
+    case 'console --region'
+        return 0
     case 'credential-process -p' 'credential-process --profile'
         return 0
     case 'demo --port'
@@ -93,9 +131,14 @@ complete -c awssso -n '__awssso_at "" 1' -a logout -d 'end the session, remove i
 complete -c awssso -n '__awssso_at "" 1' -a status -d 'show who is signed in, until when'
 complete -c awssso -n '__awssso_at "" 1' -a sync -d 'find all accounts and roles, write the profiles'
 complete -c awssso -n '__awssso_at "" 1' -a list -d 'list accounts, roles, profiles'
+complete -c awssso -n '__awssso_at "" 1' -a use -d 'switch this shell to a profile'
+complete -c awssso -n '__awssso_at "" 1' -a exec -d 'run a program, or a shell, with a role\'s credentials'
+complete -c awssso -n '__awssso_at "" 1' -a env -d 'print a role\'s variables for a shell to evaluate'
+complete -c awssso -n '__awssso_at "" 1' -a console -d 'open the AWS console as a role'
 complete -c awssso -n '__awssso_at "" 1' -a doctor -d 'check this machine, say what to type'
 complete -c awssso -n '__awssso_at "" 1' -a credential-process -d 'print credentials for an SDK'
 complete -c awssso -n '__awssso_at "" 1' -a agent -d 'start, stop or show the agent'
+complete -c awssso -n '__awssso_at "" 1' -a shell-init -d 'print the function that lets `use` and `pick` change your shell'
 complete -c awssso -n '__awssso_at "" 1' -a completions -d 'print or install the completions of a shell'
 complete -c awssso -n '__awssso_at "" 1' -a demo -d 'try everything against a sandbox organisation'
 complete -c awssso -n '__awssso_in ""' -s h -l help -d 'show this help message and exit'
@@ -147,6 +190,49 @@ complete -c awssso -n '__awssso_in "list"' -s S -l sso-session -x -a '(command a
 complete -c awssso -n '__awssso_in "list"' -l json -d 'JSON on stdout'
 complete -c awssso -n '__awssso_in "list"' -l csv -d 'CSV on stdout'
 complete -c awssso -n '__awssso_in "list"' -l names -d 'profile names only, one a line'
+complete -c awssso -n '__awssso_in "use"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "use"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "use"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "use"' -s p -l profile -x -a '(command awssso complete profile 2>/dev/null)' -d 'the profile, in place of the first argument'
+complete -c awssso -n '__awssso_in "use"' -s A -l account -x -a '(command awssso complete account 2>/dev/null)' -d 'an account, by id or name; goes with -R'
+complete -c awssso -n '__awssso_in "use"' -s R -l role -x -a '(command awssso complete role 2>/dev/null)' -d 'a role, by name; goes with -A'
+complete -c awssso -n '__awssso_in "use"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "use"' -l clear -d 'remove what was set, and any other AWS credentials'
+complete -c awssso -n '__awssso_at "use" 1 +' -a '(command awssso complete profile 2>/dev/null)'
+complete -c awssso -n '__awssso_in "exec"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "exec"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "exec"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "exec"' -s p -l profile -x -a '(command awssso complete profile 2>/dev/null)' -d 'the profile, in place of the first argument'
+complete -c awssso -n '__awssso_in "exec"' -s A -l account -x -a '(command awssso complete account 2>/dev/null)' -d 'an account, by id or name; goes with -R'
+complete -c awssso -n '__awssso_in "exec"' -s R -l role -x -a '(command awssso complete role 2>/dev/null)' -d 'a role, by name; goes with -A'
+complete -c awssso -n '__awssso_in "exec"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "exec"' -l profile-only -d 'hand over AWS_PROFILE, not the keys'
+complete -c awssso -n '__awssso_at "exec" 1 +' -a '(command awssso complete profile 2>/dev/null)'
+complete -c awssso -n '__awssso_at "exec" 2 +' -a '(__awssso_other)'
+complete -c awssso -n '__awssso_in "env"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "env"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "env"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "env"' -s p -l profile -x -a '(command awssso complete profile 2>/dev/null)' -d 'the profile, in place of the first argument'
+complete -c awssso -n '__awssso_in "env"' -s A -l account -x -a '(command awssso complete account 2>/dev/null)' -d 'an account, by id or name; goes with -R'
+complete -c awssso -n '__awssso_in "env"' -s R -l role -x -a '(command awssso complete role 2>/dev/null)' -d 'a role, by name; goes with -A'
+complete -c awssso -n '__awssso_in "env"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "env"' -l shell -x -a 'bash zsh fish powershell json' -d 'the language of the lines; else that of the shell that runs awssso'
+complete -c awssso -n '__awssso_in "env"' -l json -d 'JSON on stdout, as --shell json'
+complete -c awssso -n '__awssso_in "env"' -l keys -d 'the keys instead of AWS_PROFILE'
+complete -c awssso -n '__awssso_in "env"' -l unset -d 'remove the variables'
+complete -c awssso -n '__awssso_at "env" 1 +' -a '(command awssso complete profile 2>/dev/null)'
+complete -c awssso -n '__awssso_in "console"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "console"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "console"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "console"' -s p -l profile -x -a '(command awssso complete profile 2>/dev/null)' -d 'the profile, in place of the first argument'
+complete -c awssso -n '__awssso_in "console"' -s A -l account -x -a '(command awssso complete account 2>/dev/null)' -d 'an account, by id or name; goes with -R'
+complete -c awssso -n '__awssso_in "console"' -s R -l role -x -a '(command awssso complete role 2>/dev/null)' -d 'a role, by name; goes with -A'
+complete -c awssso -n '__awssso_in "console"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'the SSO session; never needed when there is one'
+complete -c awssso -n '__awssso_in "console"' -s d -l destination -x -a '(command awssso complete service 2>/dev/null)' -d 'a service, a path or a console URL'
+complete -c awssso -n '__awssso_in "console"' -l region -x -a '(command awssso complete region 2>/dev/null)' -d 'the region; else that of the profile'
+complete -c awssso -n '__awssso_in "console"' -l url -d 'print the link, open nothing'
+complete -c awssso -n '__awssso_in "console"' -l federate -d 'a sign-in link instead of the portal\'s'
+complete -c awssso -n '__awssso_at "console" 1 +' -a '(command awssso complete profile 2>/dev/null)'
 complete -c awssso -n '__awssso_in "doctor"' -s h -l help -d 'show this help message and exit'
 complete -c awssso -n '__awssso_in "doctor"' -s v -l verbose -d 'say more about what is done'
 complete -c awssso -n '__awssso_in "doctor"' -l debug -d 'say each call to AWS too; secrets are never shown'
@@ -162,6 +248,10 @@ complete -c awssso -n '__awssso_in "agent"' -s v -l verbose -d 'say more about w
 complete -c awssso -n '__awssso_in "agent"' -l debug -d 'say each call to AWS too; secrets are never shown'
 complete -c awssso -n '__awssso_in "agent"' -l json -d 'JSON on stdout'
 complete -c awssso -n '__awssso_at "agent" 1' -a 'start stop status'
+complete -c awssso -n '__awssso_in "shell-init"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "shell-init"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "shell-init"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_at "shell-init" 1' -a 'bash zsh fish powershell'
 complete -c awssso -n '__awssso_in "completions"' -s h -l help -d 'show this help message and exit'
 complete -c awssso -n '__awssso_in "completions"' -s v -l verbose -d 'say more about what is done'
 complete -c awssso -n '__awssso_in "completions"' -l debug -d 'say each call to AWS too; secrets are never shown'

@@ -9,7 +9,7 @@ from configobj import ConfigObj
 from configobj.validate import Validator
 
 from awssso_helper.errors import UsageError
-from awssso_helper.settings import SPEC, ProfileRules, Settings, change, load
+from awssso_helper.settings import SPEC, ConsoleRules, ProfileRules, Settings, change, load
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_defaults_of_the_specification_are_those_of_the_class(file):
 def test_every_setting_is_in_the_specification_once_and_explained():
     described = re.findall(r"^([a-z_]+) = ", SPEC, re.MULTILINE)
     sections = re.findall(r"^\[+([a-z_]+)\]+$", SPEC, re.MULTILINE)
-    fields = {field.name for kind in (Settings, ProfileRules) for field in dataclasses.fields(kind)}
+    fields = {field.name for kind in (Settings, ProfileRules, ConsoleRules) for field in dataclasses.fields(kind)}
     in_their_units = {re.sub("_(minutes|seconds|hours)$", "", name) for name in described}
     named = (in_their_units | set(sections) | {"session_regions"}) - {"__many__", "sessions"}
     assert named == fields

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import json
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from awssso_helper import aws_config, catalog, files, settings
+from awssso_helper import agent_client, aws_config, catalog, choice, files, settings
 from awssso_helper.credentials import Credentials
 from awssso_helper.discovery import Memory
 from awssso_helper.endpoints import normalised_start_url, partition_of
 from awssso_helper.errors import AwsssoError, InterruptedByUserError, KeyringError, UsageError
+from awssso_helper.handover import MARK
+from awssso_helper.model import Deadline, RoleCredentials, Secret, epoch_of
 from awssso_helper.role_cache import Index
 from awssso_helper.store import Store
 from awssso_helper.terminal import safe
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from awssso_helper.catalog import Entry
     from awssso_helper.environment import Environment
     from awssso_helper.identity_center import IdentityCenter
-    from awssso_helper.model import SsoSession
+    from awssso_helper.model import Role, SsoSession
     from awssso_helper.sync import Sync
     from awssso_helper.terminal import Terminal
 
@@ -120,7 +123,7 @@ class Context:
             return self.sessions
         name = name or self.environment.variables.get("AWSSSO_SESSION") or self.settings.default_session
         if name:
-            return [self._session(name)]
+            return [self.session_named(name)]
         if len(self.sessions) > 1:
             names = ", ".join(safe(each.name) for each in self.sessions)
             raise UsageError(f"there are several SSO sessions: {names}", hint="name one with -S, or say --all")
@@ -136,13 +139,103 @@ class Context:
         only = getattr(self.options, "sso_session", None)
         return catalog.entries(self.environment, self.settings, chosen, self.memory, self.index, only=only)
 
-    def _session(self, name: str) -> SsoSession:
+    def chosen_entry(self) -> Entry:
+        """Give the role that PROFILE, -p or -A and -R mean; without any, that of the profile in force.
+
+        What was chosen is said where it was not named exactly.
+
+        Raises:
+            UsageError: none or several are meant.
+        """
+        options = self.options
+        words = [*options.words, *([options.profile] if options.profile is not None else [])]
+        is_by_account = options.account is not None or options.role is not None
+        if bool(options.words) + (options.profile is not None) + is_by_account > 1:
+            raise UsageError("a role is named once: by PROFILE, by -p, or by -A and -R", hint="leave one of them out")
+        in_force = self.environment.variables.get(MARK) or self.environment.variables.get("AWS_PROFILE", "")
+        words = words or ([in_force] if in_force else [])
+        if is_by_account:
+            entry = choice.by_account_and_role(options.account or "", options.role or "", self.entries())
+        elif words and all(words):
+            entry = choice.by_words(words, self.entries())
+        else:
+            raise UsageError("no profile is named", hint="awssso list shows them all")
+        if " ".join(words) != entry.profile:
+            self.terminal.tell(f"profile {choice.described(entry)}")
+        return entry
+
+    def role_credentials(self, entry: Entry) -> RoleCredentials:
+        """Give the credentials of a chosen role, from the agent where there is one; follow its chain.
+
+        Raises:
+            LoginNeededError and the others that `credentials.document` names.
+        """
+        chain = entry.chain
+        held = _read(self._document(chain.start if chain else entry.role))
+        if chain is None:
+            return held
+        from awssso_helper import assume  # noqa: PLC0415 - brings botocore, which only a chained profile needs
+
+        session = self.session_named(chain.start.session)
+        self.terminal.detail(f"{entry.profile}: via {chain.source_profile}")
+        return assume.credentials(
+            chain,
+            held,
+            environment=self.environment,
+            region=entry.region or session.region,
+            endpoint=self.environment.endpoint_override("AWS_ENDPOINT_URL_STS", self.settings.trusted_endpoint_hosts),
+            trace=self.terminal.trace,
+        )
+
+    def _document(self, role: Role) -> Secret:
+        deadline = Deadline(AWS_SECONDS)
+        if agent_client.is_wanted(self.settings) and agent_client.start(self.environment):
+            answer = agent_client.asked(
+                self.environment, "get", role.word(), f"{deadline.remaining():.2f}", patience=deadline.remaining()
+            )
+            status, text = (answer[0] - ord("0"), answer[1:].decode("ascii").rstrip("\n")) if answer else (-1, "")
+            if status == 0:
+                return Secret(text)
+            # A locked keyring may be unlocked by the person who is here; what no agent answered is tried here too.
+            if status not in (-1, KeyringError.exit_status):
+                raise _error_of(text, status)
+        return self.credentials.document(role, Deadline(KEYRING_SECONDS))
+
+    def session_named(self, name: str) -> SsoSession:
+        """Give the SSO session of a name.
+
+        Raises:
+            UsageError: there is none.
+        """
         names = [each.name for each in self.sessions]
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"-S {close[0]}" if close else f"awssso configure -S {name}"
             raise UsageError(f"there is no SSO session {name[:64]!a}", hint=hint)
         return self.sessions[names.index(name)]
+
+
+def _read(document: Secret) -> RoleCredentials:
+    """Read the `credential_process` document."""
+    values = json.loads(document.reveal())
+    return RoleCredentials(
+        access_key_id=values["AccessKeyId"],
+        secret_access_key=Secret(values["SecretAccessKey"]),
+        session_token=Secret(values["SessionToken"]),
+        expires_at=epoch_of(values["Expiration"]),
+        account_id=values["AccountId"],
+    )
+
+
+def _error_of(line: str, status: int) -> AwsssoError:
+    """Give the error that the agent's line says: `awssso: MESSAGE; run: HINT`, or `; HINT`."""
+    text = line.removeprefix("awssso: ")
+    message, mark, hint = text.partition("; run: ")
+    if not mark:
+        message, _, hint = text.partition("; ")
+    error = AwsssoError(message, hint=hint)
+    error.exit_status = status
+    return error
 
 
 def _normalised(session: SsoSession) -> SsoSession:

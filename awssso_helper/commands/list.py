@@ -43,6 +43,7 @@ def _row_facts(row: Entry) -> dict[str, Any]:
         "account_name": row.account.name,
         "account_email": row.account.email,
         "role": row.role.name,
+        "via": row.via or None,
         "stale": row.stale,
         "credentials_expire": utc_text(row.expires_at) if row.expires_at > time.time() else None,
     }
@@ -57,4 +58,5 @@ def _csv_row(row: Entry) -> tuple[str, ...]:
 def _table_row(row: Entry) -> tuple[str, ...]:
     left = row.expires_at - time.time()
     name = f"{row.account.name} (stale)" if row.stale else row.account.name
-    return (row.profile or "-", name, row.account.id, row.role.name, duration(left) if left > 0 else "-")
+    role = f"{row.role.name} (via {row.via})" if row.via else row.role.name
+    return (row.profile or "-", name, row.account.id, role, duration(left) if left > 0 else "-")

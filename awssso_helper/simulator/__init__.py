@@ -17,7 +17,7 @@ from awssso_helper.errors import UsageError
 from awssso_helper.simulator.authorization import AuthorizationServer
 from awssso_helper.simulator.faults import Fault, Throttle
 from awssso_helper.simulator.listener import Listener
-from awssso_helper.simulator.organization import Organization, Refusal
+from awssso_helper.simulator.organization import Organization, Refusal, TrustingRole
 from awssso_helper.simulator.services import PORTAL, Reply, Request, Services, refusal_reply
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Call", "Fault", "Organization", "Simulator"]
+__all__ = ["Call", "Fault", "Organization", "Simulator", "TrustingRole"]
 
 _LONGEST_LOG = 100_000  # calls; a developer may leave it running for days
 
@@ -110,7 +110,12 @@ class Simulator:
 
     def variables(self) -> dict[str, str]:
         """Give the variables that point the AWS CLI, the SDKs and awssso at it."""
-        names = ("AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_STS")
+        names = (
+            "AWS_ENDPOINT_URL_SSO",
+            "AWS_ENDPOINT_URL_SSO_OIDC",
+            "AWS_ENDPOINT_URL_STS",
+            "AWS_ENDPOINT_URL_SIGNIN",
+        )
         return dict.fromkeys(names, self.url)
 
     # Time

@@ -31,6 +31,7 @@ _STATUS = {
     "MissingAuthenticationToken": 403,
     "InvalidClientTokenId": 403,
     "ExpiredToken": 403,
+    "AccessDenied": 403,
     "SignatureDoesNotMatch": 403,
 }
 
@@ -82,6 +83,19 @@ class MintedCredentials:
     user: str
     account_id: str
     role_name: str
+    is_chained: bool = False
+    """True: by AssumeRole; `role_name` is then the role's own, and `user` the name of its session."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustingRole:
+    """A role in an account that lets holders of other roles become it. An empty `external_id` asks for none."""
+
+    account_id: str
+    name: str
+    trusted_accounts: tuple[str, ...]
+    external_id: str = ""
+    longest: int = HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +135,8 @@ class Organization:
     _sessions: list[Session] = field(default_factory=list, repr=False)
     _access_tokens: dict[str, AccessToken] = field(default_factory=dict, repr=False)
     _credentials: dict[str, MintedCredentials] = field(default_factory=dict, repr=False)
+    _trusting: dict[str, TrustingRole] = field(default_factory=dict, repr=False)
+    _sign_in_tokens: dict[str, tuple[MintedCredentials, float]] = field(default_factory=dict, repr=False)
     _issued: list[str] = field(default_factory=list, repr=False)
 
     # Organisations to play with
@@ -185,6 +201,13 @@ class Organization:
             given[account_id].remove(role_name)
             if not given[account_id]:
                 del given[account_id]
+
+    def add_trusting_role(self, role: TrustingRole) -> str:
+        """Add a role for AssumeRole; gives its ARN."""
+        arn = f"arn:aws:iam::{role.account_id}:role/{role.name}"
+        with self.lock:
+            self._trusting[arn] = role
+        return arn
 
     def revoke_sessions(self, user: str) -> None:
         """End every session of a user, as an administrator can."""
@@ -264,12 +287,41 @@ class Organization:
         """Give the name of an assumed SSO role as STS writes it: without the role's path (PROTOCOL 9)."""
         seed = f"{self.start_url} {minted.account_id} {minted.role_name}".encode()
         digest = hashlib.sha256(seed).digest()
-        role = f"AWSReservedSSO_{minted.role_name}_{digest.hex()[:16]}"
+        role = minted.role_name if minted.is_chained else f"AWSReservedSSO_{minted.role_name}_{digest.hex()[:16]}"
         return Identity(
             account_id=minted.account_id,
             arn=f"arn:aws:sts::{minted.account_id}:assumed-role/{role}/{minted.user}",
             user_id=f"AROA{_key_id(digest[8:])}:{minted.user}",
         )
+
+    def assume_role(
+        self, caller: MintedCredentials, arn: str, session_name: str, now: float, *, external_id: str, duration: int
+    ) -> MintedCredentials:
+        """Let the holder of a role become another; a chained session lasts an hour at most, as on AWS."""
+        role = self._trusting.get(arn)
+        if role is None or caller.account_id not in role.trusted_accounts or external_id != role.external_id:
+            raise Refusal("AccessDenied", f"is not authorized to perform: sts:AssumeRole on resource: {arn}")
+        if not 900 <= duration <= min(role.longest, HOUR):  # noqa: PLR2004 - the least that STS gives
+            raise Refusal("ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit")
+        return self._mint_credentials(session_name, role.account_id, role.name, int(now) + duration, is_chained=True)
+
+    # The console
+
+    def sign_in_token(self, access_key_id: str, secret_key: str, session_token: str, now: float) -> str:
+        """Hand out a token that signs one browser in, for a quarter of an hour."""
+        minted = self.credentials_behind(access_key_id, session_token, now)
+        if not is_same(minted.secret_access_key, secret_key):
+            raise Refusal("InvalidClientTokenId", "The security token included in the request is invalid.")
+        token = self.mint("", 300)
+        self._sign_in_tokens[token] = (minted, now + 900)
+        return token
+
+    def signed_in_by(self, token: str, now: float) -> MintedCredentials:
+        """Take a sign-in token; each is good once."""
+        minted, ends_at = self._sign_in_tokens.pop(token, (None, 0.0))
+        if minted is None or now >= ends_at:
+            raise Refusal("InvalidSigninToken", "The sign-in token is not valid any more")
+        return minted
 
     def account_of_key(self, access_key_id: str) -> str:
         """Find the account that an access key id belongs to."""
@@ -301,14 +353,20 @@ class Organization:
         return roles
 
     def _minted_credentials(self, user: str, account_id: str, role_name: str, now: float) -> MintedCredentials:
+        return self._mint_credentials(user, account_id, role_name, int(now) + self._session_durations[role_name])
+
+    def _mint_credentials(
+        self, user: str, account_id: str, role_name: str, expires_at: int, *, is_chained: bool = False
+    ) -> MintedCredentials:
         minted = MintedCredentials(
             access_key_id=f"ASIA{_key_id(secrets.token_bytes(16))}",
             secret_access_key=self._remembered(_base64(30)),
             session_token=self._remembered("IQoJb3JpZ2luX2Vj" + _base64(600)),
-            expires_at=int(now) + self._session_durations[role_name],
+            expires_at=expires_at,
             user=user,
             account_id=account_id,
             role_name=role_name,
+            is_chained=is_chained,
         )
         self._credentials[minted.access_key_id] = minted
         return minted

@@ -84,6 +84,13 @@ def decided(*, allowed: bool) -> str:
     return _document(title, "<p>You may close this window and go back to your terminal.</p>")
 
 
+def console(arn: str, destination: str) -> str:
+    """Stand in for the AWS console: say who is signed in, and where they wanted to go."""
+    return _document(
+        "AWS console", f"<p>You are <b>{escape(arn)}</b>.</p><p>Here would be <b>{escape(destination)}</b>.</p>"
+    )
+
+
 def refused(reason: str) -> str:
     """Tell the person why this page leads nowhere."""
     return _document("This does not work", f"<p>{escape(reason)}.</p>")

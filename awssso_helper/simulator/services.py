@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from awssso_helper.simulator.authorization import AuthorizationServer
-    from awssso_helper.simulator.organization import Organization
+    from awssso_helper.simulator.organization import MintedCredentials, Organization
 
 _PATHS = {
     ("POST", "/client/register"): "RegisterClient",
@@ -36,11 +37,14 @@ _PATHS = {
     ("POST", "/authorize"): "ConsentDecision",
     ("GET", "/device"): "DevicePage",
     ("POST", "/device"): "DeviceDecision",
+    ("POST", "/federation"): "Federation",
+    ("GET", "/federation"): "Federation",
     ("GET", "/"): "HomePage",
 }
 OIDC = frozenset({"RegisterClient", "StartDeviceAuthorization", "CreateToken"})
 PORTAL = frozenset({"ListAccounts", "ListAccountRoles", "GetRoleCredentials", "Logout"})
-STS = frozenset({"GetCallerIdentity", "GetAccessKeyInfo", "UnknownAction"})
+STS = frozenset({"GetCallerIdentity", "GetAccessKeyInfo", "AssumeRole", "UnknownAction"})
+SIGN_IN = {"getSigninToken": "GetSigninToken", "login": "ConsoleLogin"}
 
 _DEFAULT_PAGE = 20
 _LARGEST_PAGE = 100
@@ -84,7 +88,10 @@ class Request:
         if (self.method, self.path) == ("POST", "/"):
             action = str(self.members.get("Action"))
             return action if action in STS else "UnknownAction"
-        return _PATHS.get((self.method, self.path), "Unknown")
+        operation = _PATHS.get((self.method, self.path), "Unknown")
+        if operation == "Federation":
+            return SIGN_IN.get(str({**self.query, **self.members}.get("Action")), "Unknown")
+        return operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,9 @@ class Services:
             "Logout": self._logout,
             "GetCallerIdentity": self._get_caller_identity,
             "GetAccessKeyInfo": self._get_access_key_info,
+            "AssumeRole": self._assume_role,
+            "GetSigninToken": self._get_sign_in_token,
+            "ConsoleLogin": self._console_login,
             "ConsentPage": self._consent_page,
             "ConsentDecision": self._consent_decision,
             "DevicePage": self._device_page,
@@ -205,7 +215,7 @@ class Services:
 
     # STS
 
-    def _get_caller_identity(self, request: Request, now: float) -> Reply:
+    def _signer(self, request: Request, now: float) -> MintedCredentials:
         key_id = signature.access_key_id_of(request.headers)
         if key_id is None:
             raise Refusal("MissingAuthenticationToken", "Request is missing Authentication Token")
@@ -213,13 +223,52 @@ class Services:
         minted = self._organization.credentials_behind(key_id, session_token, now)
         if not signature.is_signed_with(minted.secret_access_key, request.headers, request.body):
             raise Refusal("SignatureDoesNotMatch", "The request signature we calculated does not match")
-        identity = self._organization.identity_of(minted)
+        return minted
+
+    def _get_caller_identity(self, request: Request, now: float) -> Reply:
+        identity = self._organization.identity_of(self._signer(request, now))
         members = {"Arn": identity.arn, "UserId": identity.user_id, "Account": identity.account_id}
         return _sts_reply("GetCallerIdentity", members)
 
     def _get_access_key_info(self, request: Request, _now: float) -> Reply:
         account_id = self._organization.account_of_key(str(request.members.get("AccessKeyId", "")))
         return _sts_reply("GetAccessKeyInfo", {"Account": account_id})
+
+    def _assume_role(self, request: Request, now: float) -> Reply:
+        form = request.members
+        minted = self._organization.assume_role(
+            self._signer(request, now),
+            str(form.get("RoleArn", "")),
+            str(form.get("RoleSessionName", "")),
+            now,
+            external_id=str(form.get("ExternalId", "")),
+            duration=int(form.get("DurationSeconds", "3600")),
+        )
+        identity = self._organization.identity_of(minted)
+        credentials = {
+            "AccessKeyId": minted.access_key_id,
+            "SecretAccessKey": minted.secret_access_key,
+            "SessionToken": minted.session_token,
+            "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(minted.expires_at)),
+        }
+        user = {"Arn": identity.arn, "AssumedRoleId": identity.user_id}
+        return _sts_reply("AssumeRole", {}, {"Credentials": credentials, "AssumedRoleUser": user})
+
+    # The console
+
+    def _get_sign_in_token(self, request: Request, now: float) -> Reply:
+        form = {**request.query, **request.members}
+        try:
+            session = json.loads(form.get("Session", ""))
+            keys = (str(session["sessionId"]), str(session["sessionKey"]), str(session["sessionToken"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Refusal("InvalidRequest", "Session is not what it should be") from error
+        return _json_reply({"SigninToken": self._organization.sign_in_token(*keys, now)})
+
+    def _console_login(self, request: Request, now: float) -> Reply:
+        minted = self._organization.signed_in_by(request.query.get("SigninToken", ""), now)
+        arn = self._organization.identity_of(minted).arn
+        return _page_reply(200, pages.console(arn, request.query.get("Destination", "")))
 
     # Pages
 
@@ -293,9 +342,16 @@ def _page_reply(status: int, html: str) -> Reply:
     return Reply(status, html.encode("utf-8", "xmlcharrefreplace"), pages.HEADERS)
 
 
-def _sts_reply(action: str, members: Mapping[str, str]) -> Reply:
-    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in members.items())
+def _sts_reply(
+    action: str, members: Mapping[str, str], structures: Mapping[str, Mapping[str, str]] | None = None
+) -> Reply:
+    inner = _elements(members)
+    inner += "".join(f"<{name}>{_elements(inside)}</{name}>" for name, inside in (structures or {}).items())
     return _xml_reply(200, f"{action}Response", f"<{action}Result>{inner}</{action}Result>{_request_id()}")
+
+
+def _elements(members: Mapping[str, str]) -> str:
+    return "".join(f"<{name}>{escape(value)}</{name}>" for name, value in members.items())
 
 
 def _sts_refusal(refusal: Refusal) -> Reply:

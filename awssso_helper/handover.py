@@ -1,0 +1,101 @@
+"""What a role's user is handed: the variables that are set, and those that must go since they would win over them.
+
+Pure: `exec` gives the result to a child, `env` and `use` to a shell. Which source wins in which SDK is in PROTOCOL 4.3,
+4.4 and 7.1; a stale one must not survive in any (PAINS 44).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from awssso_helper.model import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from awssso_helper.model import RoleCredentials
+
+# Our own mark: the profile whose variables are in force. Prompts may show it.
+MARK = "AWSSSO_PROFILE"
+
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# Every variable by which an SDK finds credentials, old spellings included.
+SOURCES = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_SESSION_EXPIRATION",
+    "AWS_CREDENTIAL_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+)
+_SOURCE_PREFIXES = ("AWS_CONTAINER_", "AWS_WEB_IDENTITY_")
+# What only we would have set, together with the mark.
+_LEFT_BY_US = (*_REGIONS, "AWS_ACCOUNT_ID")
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Variables to set and to remove. `values` may hold secrets, so it is not shown."""
+
+    values: Mapping[str, str] = field(repr=False)
+    removed: tuple[str, ...]
+
+    def applied(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Give these variables with the handover done."""
+        kept = {name: value for name, value in variables.items() if name not in self.removed}
+        return {**kept, **self.values}
+
+
+def of_profile(name: str, region: str, variables: Mapping[str, str]) -> Handover:
+    """Hand over a profile by its name: whoever uses it gets fresh credentials for as long as they like."""
+    return _handover({"AWS_PROFILE": name, **_region(region), MARK: name}, variables)
+
+
+def of_keys(credentials: RoleCredentials, name: str, region: str, variables: Mapping[str, str]) -> Handover:
+    """Hand over the keys themselves; they end when they expire."""
+    values = {
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key.reveal(),
+        "AWS_SESSION_TOKEN": credentials.session_token.reveal(),
+        "AWS_CREDENTIAL_EXPIRATION": utc_text(credentials.expires_at),
+        "AWS_ACCOUNT_ID": credentials.account_id,
+        **_region(region),
+        MARK: name,
+    }
+    return _handover(values, variables)
+
+
+def of_nothing(variables: Mapping[str, str]) -> Handover:
+    """Take back whatever was handed over, or set by hand."""
+    names = [*SOURCES, *_LEFT_BY_US, MARK]
+    return Handover({}, (*names, *_further_sources(variables)))
+
+
+def _region(region: str) -> dict[str, str]:
+    # botocore reads only AWS_DEFAULT_REGION, the other SDKs only AWS_REGION (PROTOCOL 4.3).
+    return dict.fromkeys(_REGIONS, region) if region else {}
+
+
+def _handover(values: dict[str, str], variables: Mapping[str, str]) -> Handover:
+    names = [*SOURCES, *_further_sources(variables)]
+    if variables.get(MARK):
+        # A region or account of the profile before; one that the user set stays.
+        names += _LEFT_BY_US
+    return Handover(values, tuple(name for name in names if name not in values))
+
+
+def _further_sources(variables: Mapping[str, str]) -> list[str]:
+    return [name for name in variables if name.startswith(_SOURCE_PREFIXES) and name not in SOURCES]
