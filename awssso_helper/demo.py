@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from awssso_helper.terminal import Terminal
 
 _REGION = "us-east-1"
+_HOST = "127.0.0.1"
+_PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_PROMPT = "(awssso demo) $ "
 _PROFILE = "production.ReadOnlyAccess"
 _WHO_AM_I = 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'
 _WELCOME = """\
@@ -36,7 +39,7 @@ A shell inside a sandbox organisation. Everything here is real but the organisat
   awssso configure --start-url {start_url} --region us-east-1 --default-region eu-west-1
   awssso login
   awssso list production
-  aws sts get-caller-identity --profile production.ReadOnlyAccess
+  {proof}
 
 Leave with `exit`; the sandbox goes with it."""
 
@@ -46,11 +49,18 @@ def play(terminal: Terminal) -> int:
     if not terminal.is_interactive():
         raise AwsssoError("the demo is a shell and needs a terminal", hint="awssso demo --run")
     with _sandbox() as sandbox:
-        terminal.tell(_WELCOME.format(start_url=sandbox.start_url))
+        terminal.tell(_WELCOME.format(start_url=sandbox.start_url, proof=_proof(sandbox.variables["PATH"])))
         if sandbox.approves_by_itself:
             terminal.tell("There is no browser here, so sign-ins are approved by themselves.")
         shell = os.environ.get("SHELL") or "/bin/sh"
         return subprocess.run([shell], env=sandbox.variables, cwd=sandbox.home, check=False).returncode
+
+
+def _proof(path: str) -> str:
+    """Give a command that calls AWS through a profile, with a program that is here."""
+    if shutil.which("aws", path=path):
+        return f"aws sts get-caller-identity --profile {_PROFILE}"
+    return f"AWS_PROFILE={_PROFILE} {shlex.join(['python', '-c', _WHO_AM_I])}"
 
 
 def run_through(terminal: Terminal) -> int:
@@ -80,7 +90,8 @@ def _steps(start_url: str) -> Iterator[tuple[list[str], dict[str, str]]]:
 def serve(terminal: Terminal, port: int) -> int:
     """Run only the server, until Ctrl-C; stdout has the variables to export."""
     with _started(port) as simulator:
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(simulator.variables().items())]
+        variables = {**simulator.variables(), **_way_around_proxies()}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
         terminal.data("\n".join(lines))
         sys.stdout.flush()
         terminal.tell(f"Start URL: {simulator.organization.start_url} (region {_REGION}). Ctrl-C ends the server.")
@@ -89,13 +100,19 @@ def serve(terminal: Terminal, port: int) -> int:
     return 0
 
 
+def _way_around_proxies() -> dict[str, str]:
+    """Keep clients off a proxy that variables name: botocore would look for this machine's loopback behind it."""
+    if not any(os.environ.get(name) for name in _PROXIES):
+        return {}
+    names = ("NO_PROXY", "no_proxy")
+    hosts = next((os.environ[name] for name in reversed(names) if os.environ.get(name)), "")
+    return dict.fromkeys(names, ",".join(filter(None, [hosts, _HOST])))
+
+
 @contextlib.contextmanager
 def _started(port: int) -> Iterator[Simulator]:
     simulator = Simulator(port=port)
-    try:
-        simulator.start()
-    except OSError as error:
-        raise AwsssoError(f"port {port} cannot be had: {error.strerror}", hint="awssso demo --serve") from error
+    simulator.start()
     try:
         yield simulator
     finally:
@@ -115,6 +132,7 @@ class _Sandbox:
             python = shlex.quote(sys.executable)
             self.variables["BROWSER"] = f"{python} -I -m awssso_helper.simulator.person %s"
         self._write_settings()
+        self._write_start_files()
         self._put_programs_on_path()
 
     def run(self, command: Sequence[str], more: Mapping[str, str]) -> int:
@@ -135,6 +153,11 @@ class _Sandbox:
             "# The sandbox's tokens are made up; a plain file will do.\nkeyring = plaintext-file\n"
         )
 
+    def _write_start_files(self) -> None:
+        """Have shells show where they are, whatever the system's start files say; zsh asks no newcomer's questions."""
+        for name in (".bashrc", ".zshrc"):
+            (self.home / name).write_text(f"PS1={shlex.quote(_PROMPT)}\n")
+
     def _put_programs_on_path(self) -> None:
         """Make `awssso` and `python` mean this installation, whatever else is on the PATH."""
         programs = Path(sys.executable).parent if sys.platform == "win32" else self._scripts()
@@ -152,7 +175,7 @@ class _Sandbox:
 
 def _sandbox_variables(home: Path, simulated: Mapping[str, str]) -> dict[str, str]:
     foreign = ("AWS_", "AWSSSO_", "XDG_", "SSH_", "PYTHON", "KEYRING_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    kept = {name: value for name, value in os.environ.items() if not (name.startswith(foreign) or name in _PROXIES)}
     runtime = home / "run"
     runtime.mkdir(mode=0o700)
     return {
@@ -166,7 +189,9 @@ def _sandbox_variables(home: Path, simulated: Mapping[str, str]) -> dict[str, st
         "XDG_DATA_HOME": str(home / ".local" / "share"),
         "XDG_RUNTIME_DIR": str(runtime),
         "AWS_EC2_METADATA_DISABLED": "true",
-        "PS1": "(awssso demo) $ ",
+        "PS1": _PROMPT,
+        "NO_PROXY": _HOST,
+        "no_proxy": _HOST,
     }
 
 

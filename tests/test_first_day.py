@@ -434,27 +434,6 @@ def test_a_session_moved_to_another_portal_is_not_followed(sandbox):
     assert "d-1234567890" in done.stderr
 
 
-def test_the_demo_does_the_main_job_and_touches_nothing_of_the_user(home):
-    import subprocess
-
-    from conftest import sealed_environment
-    from sandbox import AWSSSO
-
-    before = sorted(path for path in home.rglob("*"))
-    done = subprocess.run(
-        [AWSSSO, "demo", "--run"],
-        env=sealed_environment(home),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "assumed-role/AWSReservedSSO_ReadOnlyAccess" in done.stdout
-    assert sorted(path for path in home.rglob("*")) == before
-
-
 def test_output_into_a_closed_pipe_is_quiet(sandbox):
     sandbox.first_day()
     done = sandbox.program("/bin/sh", "-c", f"'{sys.executable}' -m awssso_helper list | true")

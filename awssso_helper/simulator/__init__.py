@@ -75,7 +75,9 @@ class Simulator:
         try:
             self._server = Listener(self, self._port)
         except OSError as error:
-            raise UsageError(f"cannot listen on port {self._port}: {error.strerror}") from error
+            raise UsageError(
+                f"cannot listen on port {self._port}: {error.strerror}", hint="leave --port out to get a free one"
+            ) from error
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
