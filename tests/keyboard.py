@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 60
+# Without a controlling terminal Ctrl-C is only a character.
+_AT_A_TERMINAL = """\
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Keyboard:
@@ -21,7 +28,13 @@ class Keyboard:
     def __init__(self, command: list[str], variables: dict[str, str], cwd: Path) -> None:
         self._ours, theirs = pty.openpty()
         self._process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, cwd=cwd, start_new_session=True
+            [sys.executable, "-I", "-c", _AT_A_TERMINAL, *command],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=variables,
+            cwd=cwd,
+            start_new_session=True,
         )
         os.close(theirs)
         self.shown = ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import sealed_environment
+from keyboard import Keyboard
 
 from awssso_helper import agent_client
 from awssso_helper.environment import Environment
@@ -87,6 +88,10 @@ class Sandbox:
         if arguments[0] != "credential-process":
             self.said.append(done.stdout)
         return done
+
+    def at_terminal(self, *arguments: str, **more: str) -> Keyboard:
+        """Start it on a terminal of its own."""
+        return Keyboard([AWSSSO, *arguments], {**self.variables, **OURS, **more}, self.home)
 
     def ok(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run it where it must succeed."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import configparser
 import json
+import math
 import os
 import pathlib
+import re
+import shutil
 import sys
 
 import modern_aws
 import pytest
-from sandbox import AWS_V1, AWS_V2, START_URL
+from sandbox import AWS_V1, AWS_V2, AWSSSO, START_URL
 
 WHO_AM_I = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
 needs_aws_v2 = pytest.mark.skipif(not pathlib.Path(AWS_V2).exists(), reason="Debian's awscli (v2) is not installed")
@@ -415,6 +418,124 @@ def test_configure_finds_the_region_in_the_newer_hosts(sandbox):
     config.read(sandbox.config)
     assert config["sso-session new"]["sso_region"] == "eu-west-1"
     assert config["sso-session new"]["sso_start_url"] == "https://ssoins-1234567890abcdef.portal.eu-west-1.app.aws"
+
+
+def test_configure_asks_for_what_is_not_given_and_offers_what_is_there(sandbox):
+    with sandbox.at_terminal("configure") as keyboard:
+        keyboard.types("MyCorp.awsapps.com/start#/\n", after="AWS access portal (start URL): ")
+        keyboard.types("eu-west-1\n", after="its region [us-east-1]: ")
+        assert keyboard.end() == 0
+    config = configparser.RawConfigParser()
+    config.read(sandbox.config)
+    assert dict(config["sso-session mycorp"]) == {
+        "sso_start_url": "https://mycorp.awsapps.com/start",
+        "sso_region": "eu-west-1",
+        "sso_registration_scopes": "sso:account:access",
+    }
+    before = sandbox.config.read_bytes()
+    with sandbox.at_terminal("configure", "-S", "mycorp") as keyboard:
+        keyboard.types("\n", after="[https://mycorp.awsapps.com/start]: ")
+        keyboard.types("\n", after="its region [eu-west-1]: ")
+        assert keyboard.end() == 0
+    assert "nothing to change" in keyboard.shown
+    assert sandbox.config.read_bytes() == before
+
+
+def test_configure_that_is_left_writes_nothing(sandbox):
+    with sandbox.at_terminal("configure") as keyboard:
+        keyboard.types("\x03", after="start URL")
+        assert keyboard.end() == 130
+    with sandbox.at_terminal("configure", "--start-url", START_URL) as keyboard:
+        keyboard.types("\x04", after="its region")
+        assert keyboard.end() == 130
+    assert not sandbox.config.exists()
+
+
+def test_a_newer_portal_is_asked_for_no_region(sandbox):
+    with sandbox.at_terminal("configure") as keyboard:
+        keyboard.types("ssoins-1234567890abcdef.portal.ap-south-1.app.aws\n", after="start URL")
+        assert keyboard.end() == 0
+    assert "region" not in keyboard.shown
+
+
+def test_a_vanity_host_is_a_portal_too_and_its_region_is_asked_for(sandbox):
+    with sandbox.at_terminal("configure", "-S", "vanity", "--start-url", "https://sso.example.com") as keyboard:
+        keyboard.types("eu-west-1\n", after="its region")
+        assert keyboard.end() == 0
+    assert "sso.example.com is not an AWS host" in keyboard.shown
+
+
+def test_a_person_who_watches_sees_progress_and_others_see_none(sandbox):
+    sandbox.first_day()
+    assert "0/" not in sandbox.ok("sync").stderr
+    with sandbox.at_terminal("sync") as keyboard:
+        assert keyboard.end() == 0
+    assert "13/13" in keyboard.shown
+    assert "\x1b[3" not in _shown_with(sandbox, NO_COLOR="1")
+
+
+def _shown_with(sandbox, **more):
+    with sandbox.at_terminal("sync", **more) as keyboard:
+        assert keyboard.end() == 0
+    return keyboard.shown
+
+
+@pytest.mark.parametrize(("typed", "gone"), [("n", False), ("y", True)])
+def test_who_is_at_a_terminal_is_asked_before_many_profiles_go(sandbox, typed, gone):
+    sandbox.first_day()
+    organization = sandbox.simulator.organization
+    for row in sandbox.json("list")["roles"][::3]:
+        organization.unassign("ada@example.com", row["account_id"], row["role"])
+    before = names(sandbox)
+    with sandbox.at_terminal("sync") as keyboard:
+        keyboard.types(f"{typed}\n", after="? [y/N]: ")
+        assert keyboard.end() == 0
+    assert (len(names(sandbox)) < len(before)) is gone
+
+
+def test_ctrl_c_ends_a_sync_at_once_though_aws_is_silent(sandbox):
+    sandbox.first_day()
+    before = sandbox.config.read_bytes()
+    sandbox.simulator.misbehave("ListAccountRoles", times=math.inf, delay=3600)
+    with sandbox.at_terminal("sync") as keyboard:
+        keyboard.types("\x03", after="/13")
+        assert keyboard.end() == 130
+    assert sandbox.config.read_bytes() == before
+
+
+def test_login_prints_the_url_and_opens_nothing_when_asked_to(sandbox):
+    sandbox.configure()
+    with sandbox.at_terminal("login", "--no-browser", "--port", "8417") as keyboard:
+        keyboard.types("", after="code_challenge=")
+        keyboard.types("", after="\n")
+        url = re.search(r"^http://\S+$", keyboard.shown, re.MULTILINE)[0]
+        assert "ssh -N -L 8417:127.0.0.1:8417" in keyboard.shown
+        sandbox.program(sys.executable, "-m", "awssso_helper.simulator.person", url)
+        assert keyboard.end() == 0
+    assert "signed in" in keyboard.shown
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_no_secret_is_in_the_arguments_or_variables_of_any_program(sandbox):
+    # strace writes each program with all its arguments and variables into the home, which is scanned for secrets.
+    sandbox.configure()
+    script = " && ".join(
+        (
+            f"{AWSSSO} login",
+            f"{AWSSSO} login --force --use-device-code",
+            f"{AWS_V1} sts get-caller-identity --profile production.ReadOnlyAccess --region us-east-1",
+            f"{AWSSSO} logout",
+            f"{AWSSSO} agent stop",
+        )
+    )
+    log = sandbox.home / "programs"
+    options = ["-f", "-q", "-v", "-s", "1000000", "-e", "trace=execve", "-o", str(log)]
+    done = sandbox.program("strace", *options, "/bin/sh", "-c", script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    started = log.read_text()
+    assert "credential-process" in started
+    assert "awssso_helper.simulator.person" in started
+    assert '"agent", "serve"' in started
 
 
 def test_configure_without_a_terminal_names_the_missing_flag(sandbox):
