@@ -307,7 +307,9 @@ class Agent:
             self._hang_up(asker)
             return
         version, place, asker.means, verb, rest = words[1], words[2], words[3], words[4], words[5:]
-        if version != warm.VERSION.encode() or not self._fits_settings():
+        is_outdated = version != warm.VERSION.encode() or not self._fits_settings()
+        # Who only looks at an agent ends none, least of all from another installation.
+        if is_outdated and verb != b"status":
             # An upgrade, or other settings: the asker goes on without us, and starts one of its own kind.
             self._shut_the_door()
             self._answer(asker, b"0\n" if verb == b"stop" else warm.MISS + b"\n")

@@ -42,7 +42,12 @@ _KEPT = (
 
 def is_wanted(settings: Settings) -> bool:
     """Say whether an agent can run here and the settings do not forbid it."""
-    return settings.agent and hasattr(_socket, "AF_UNIX") and hasattr(os, "posix_spawn")
+    return settings.agent and can_be_here()
+
+
+def can_be_here() -> bool:
+    """Say whether an agent can run on this system."""
+    return hasattr(_socket, "AF_UNIX") and hasattr(os, "posix_spawn")
 
 
 def asked(environment: Environment, verb: str, *words: str, patience: float = warm.PATIENCE) -> bytes | None:

@@ -23,6 +23,7 @@ from sandbox import AWSSSO, START_URL
 from secret_service import wait_until
 
 from awssso_helper import agent_client, warm
+from awssso_helper.commands.agent import agent_line
 from awssso_helper.environment import Environment
 
 READER = "corp/210987654321/ReadOnlyAccess"
@@ -463,6 +464,30 @@ def test_e5_a_request_of_another_version_ends_it(served):
     wait_for_end(pid)
     assert served.document(READER)
     assert pid_of(served) != pid
+
+
+def test_who_only_looks_at_it_from_another_installation_ends_nothing(served):
+    document(served)
+    pid = pid_of(served)
+    variables = agent_client.as_bytes(environment(served))
+    line = warm.request(b"status", [], variables).replace(warm.VERSION.encode(), b"9.9", 1)
+    answer = warm.asked(line, variables)
+    assert answer is not None
+    facts = json.loads(answer[1:])
+    assert (facts["pid"], facts["version"]) == (pid, warm.VERSION)
+    assert document(served)
+    assert pid_of(served) == pid
+    assert "version" not in agent_line(facts)
+    assert "of version 9.9, and the next call of an SDK replaces it" in agent_line({**facts, "version": "9.9"})
+
+
+def test_stop_ends_it_also_when_the_settings_want_none_any_more(served):
+    document(served)
+    pid = pid_of(served)
+    served.settings(*OPTIONS, "agent = off")
+    assert "the agent is stopped" in served.ok("agent", "stop").stderr
+    wait_for_end(pid)
+    assert "no agent is running" in served.ok("agent", "stop").stderr
 
 
 def test_other_settings_end_it_at_the_next_request(served):

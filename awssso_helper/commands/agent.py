@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from awssso_helper import agent_client
+from awssso_helper import __version__, agent_client
 from awssso_helper.errors import AwsssoError
 from awssso_helper.model import epoch_of
-from awssso_helper.terminal import duration, local_time
+from awssso_helper.terminal import duration, local_time, safe
 
 if TYPE_CHECKING:
     from awssso_helper.commands.context import Context
@@ -22,19 +22,20 @@ def run(context: Context) -> int:
         from awssso_helper import agent  # noqa: PLC0415 - only the agent itself needs it
 
         return agent.run(environment, context.settings)
-    if not agent_client.is_wanted(context.settings):
-        terminal.tell("there is no agent: the settings say agent = off, or this system has no unix sockets")
-        return 0 if action == "stop" else 1
-    if action == "start" and not agent_client.start(environment, is_insistent=True):
-        raise AwsssoError("the agent did not start", hint="awssso agent serve shows why")
     if action == "stop":
         return _stopped(context)
+    if not agent_client.is_wanted(context.settings):
+        terminal.tell("there is no agent: the settings say agent = off, or this system has no unix sockets")
+        return 1
+    if action == "start" and not agent_client.start(environment, is_insistent=True):
+        raise AwsssoError("the agent did not start", hint="awssso agent serve shows why")
     return _agent_shown(context)
 
 
 def _stopped(context: Context) -> int:
+    # Also where the settings say agent = off: one that was started before may still hold credentials.
     held_sessions = agent_client.facts(context.environment, context.settings).get("holds_sessions")
-    was_running = agent_client.stop(context.environment)
+    was_running = agent_client.can_be_here() and agent_client.stop(context.environment)
     context.terminal.tell("the agent is stopped; what it held is gone" if was_running else "no agent is running")
     if was_running and held_sessions:
         context.terminal.tell("its memory held your sign-in too (keyring = memory)\nhint: awssso login")
@@ -58,4 +59,7 @@ def _agent_shown(context: Context) -> int:
 def agent_line(facts: dict[str, Any]) -> str:
     """Say what an agent is and holds, in one line."""
     since = local_time(epoch_of(facts["started"]))
-    return f"agent: pid {facts['pid']}, since {since}, keyring {facts['keyring']}, holds {len(facts['roles'])} roles"
+    line = f"agent: pid {facts['pid']}, since {since}, keyring {facts['keyring']}, holds {len(facts['roles'])} roles"
+    if facts["version"] == __version__:
+        return line
+    return f"{line}; it is of version {safe(facts['version'])}, and the next call of an SDK replaces it"
