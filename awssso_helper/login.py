@@ -35,8 +35,9 @@ WARNING = (
     "A code that somebody sent you signs them in as you."
 )
 
-# A registration must outlive the sign-in; the AWS CLI's margin (PROTOCOL 1.1).
-_REGISTRATION_MARGIN = 15 * 60
+# A token can be refreshed only as long as its registration lives, so one that is reused must outlive the sign-in by
+# a session's length. A week serves all but the longest; the AWS CLI's margin of 15 minutes cuts the day short.
+_REGISTRATION_MARGIN = 7 * 86400
 _REGISTRATION_REFUSED = ("InvalidClientException", "UnauthorizedClientException")
 _VERIFIER_ALPHABET = string.ascii_letters + string.digits + "-._~"
 _SLOWER = 5

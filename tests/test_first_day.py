@@ -99,6 +99,28 @@ def test_a_machine_where_aws_configure_sso_was_run_needs_no_configure(sandbox):
     assert sandbox.config.read_text().startswith("[sso-session old]")
 
 
+def test_an_unusable_session_of_another_tool_does_not_stand_in_the_way(sandbox):
+    sandbox.config.parent.mkdir()
+    sandbox.config.write_text(
+        "[sso-session theirs]\nsso_start_url = http://sso.intern.example/start\nsso_region = us-east-1\n"
+        "[sso-session odd]\nsso_start_url = https://d-9999999999.awsapps.com/start\nsso_region = everywhere\n"
+    )
+    alone = sandbox.run("status")
+    assert alone.returncode == 2
+    assert "'theirs' cannot be used" in alone.stderr
+    assert "hint: correct it in ~/.aws/config" in alone.stderr
+    sandbox.configure()
+    said = sandbox.ok("login").stderr
+    assert said.count("cannot be used") == 2
+    assert "signed in" in said
+    assert len(sandbox.ok("list", "--names").stdout.split()) == 34
+    named = sandbox.run("login", "-S", "odd")
+    assert named.returncode == 2
+    assert "'everywhere' is not an AWS region" in named.stderr
+    sandbox.configure("odd")
+    assert sandbox.ok("login", "-S", "odd").stderr.count("cannot be used") == 1
+
+
 def test_login_with_a_device_code(sandbox):
     sandbox.configure()
     said = sandbox.ok("login", "--use-device-code").stderr

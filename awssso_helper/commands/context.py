@@ -100,13 +100,29 @@ class Context:
     def sessions(self) -> list[SsoSession]:
         """Every SSO session of the AWS config file, start URLs normalised.
 
+        One without a usable start URL or region is left out, and said: it may be another tool's, and must not stand
+        in the way of the others.
+
         Raises:
             RefusedError: the file does not parse.
-            UsageError: a session in it has no usable start URL or region.
+            UsageError: no session in it is usable, or `-S` names one that is not.
         """
         config_file = self.environment.aws_config_file
         text = files.read(config_file) or b""
-        return [_normalised(each) for each in aws_config.sso_sessions(text, name=str(config_file))]
+        usable: list[SsoSession] = []
+        errors: dict[str, UsageError] = {}
+        for each in aws_config.sso_sessions(text, name=str(config_file)):
+            try:
+                usable.append(_normalised(each))
+            except UsageError as error:
+                reason = f"the SSO session {each.name[:64]!a} cannot be used: {error.message}"
+                errors[each.name] = UsageError(reason, hint=f"correct it in {self.environment.shown(config_file)}")
+        wanted = getattr(self.options, "sso_session", None)
+        if self.options.command != "configure" and errors and (wanted in errors or not usable):
+            raise errors.get(wanted or "") or next(iter(errors.values()))
+        for left_out in errors.values():
+            self.terminal.tell(f"warning: {left_out.message}")
+        return usable
 
     def chosen_sessions(self, *, default_all: bool = False) -> list[SsoSession]:
         """Give the sessions that -S, --all, the setting or the facts choose.
