@@ -469,7 +469,7 @@ def test_e5_a_request_of_another_version_ends_it(served):
 def test_who_only_looks_at_it_from_another_installation_ends_nothing(served):
     document(served)
     pid = pid_of(served)
-    variables = agent_client.as_bytes(environment(served))
+    variables = environment(served).as_bytes()
     line = warm.request(b"status", [], variables).replace(warm.VERSION.encode(), b"9.9", 1)
     answer = warm.asked(line, variables)
     assert answer is not None
