@@ -445,7 +445,7 @@ def _sign_in(text: str) -> SignIn | None:
             registrations=tuple(_registration(each) for each in values["registrations"]),
             rejected=bool(values["rejected"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         # Cut off, of a later version or somebody else's: a login replaces it.
         return None
 

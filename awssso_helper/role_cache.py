@@ -111,7 +111,7 @@ class Index:
         """Give `Role.word` to epoch seconds, expired ones too: they are in the store still."""
         try:
             index = json.loads(files.read(self._file(session)) or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return {word: end for word, end in index.items() if isinstance(end, int)} if isinstance(index, dict) else {}
 
@@ -158,5 +158,5 @@ def _document(text: str, role: Role) -> CachedDocument | None:
         if values["Version"] != 1 or values["AccountId"] != role.account_id:
             return None
         return CachedDocument(Secret(document), int(fetched_at), epoch_of(values["Expiration"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

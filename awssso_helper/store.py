@@ -57,6 +57,8 @@ _HEAD_START = "awssso-parts:"
 _GENERATIONS = "ab"
 _TRIES = 3
 _SECONDS_FOR_A_NAME = 3.0
+# A read where nobody is asked takes milliseconds. With this much, an SDK hears within 3 seconds that a keyring hangs.
+_LONGEST_READ = 2.4
 
 _LOCKED = frozenset({"KeyringLocked", "LockedException", "PromptDismissedException", "KeychainDenied"})
 _MISSING = frozenset({"NoKeyringError", "InitError", "SecretServiceNotAvailableException"})
@@ -91,16 +93,17 @@ class Store:
     def get(self, key: str, deadline: Deadline) -> str | None:
         """Give the value, or None where the keyring answered that there is none.
 
-        A value whose parts somebody damaged comes as the empty string, which no format of ours accepts: as an
-        error it would stand in the way of the login and the logout that repair it.
+        A value whose parts somebody damaged, or that is no text, comes as the empty string, which no format of ours
+        accepts: as an error it would stand in the way of the login and the logout that repair it.
 
         Raises:
             KeyringMissingError: no backend here keeps a secret safe.
             KeyringLockedError: it is locked, and nobody unlocked it or may be asked to.
-            KeyringTimeoutError: it did not answer before the deadline.
+            KeyringTimeoutError: it did not answer before the deadline, or in 2.4 seconds where nobody may be asked.
             KeyringError: it failed otherwise.
         """
-        return self._ask(lambda vault: _value(vault, _word(key)), deadline)
+        limit = deadline if self._may_prompt else deadline.sooner(_LONGEST_READ)
+        return self._ask(lambda vault: _value(vault, _word(key)), limit)
 
     def put(self, key: str, value: str, deadline: Deadline) -> None:
         """Store a value, whole or in parts, and read it back.
@@ -530,7 +533,7 @@ class _Keyring:
         """Open nothing: each call does."""
 
     def get(self, name: str) -> str | None:
-        return _asked("read", self.backend.get_password, SERVICE, name)
+        return _asked("read", _text, self.backend.get_password, SERVICE, name)
 
     def set(self, name: str, text: str) -> None:
         _asked("write", self.backend.set_password, SERVICE, name, text)
@@ -573,7 +576,7 @@ class _PlainFiles:
 
     def get(self, name: str) -> str | None:
         content = files.read(self._path(name))
-        return None if content is None else _asked("read", content.decode)
+        return None if content is None else _text(content.decode)
 
     def set(self, name: str, text: str) -> None:
         files.sweep(self._directory)
@@ -691,6 +694,14 @@ def _asked(act: str, call: Callable[..., T], *arguments: Any) -> T:
         cause = error if is_discreet else None
     # Out here, where the error of the backend is not attached by itself.
     raise fault from cause
+
+
+def _text(call: Callable[..., T], *arguments: str) -> T | str:
+    """Give what a backend holds; bytes that are no text are not of ours, whoever put them there (SECURITY D7)."""
+    try:
+        return call(*arguments)
+    except UnicodeDecodeError:
+        return ""
 
 
 def _fault(act: str, error: Exception, reason: str) -> KeyringError:

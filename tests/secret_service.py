@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,13 @@ class SecretService:
         self._signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        self._signal(signal.SIGCONT)
+        self._bus.send_signal(signal.SIGCONT)
+        if self.is_alive():
+            self._signal(signal.SIGCONT)
+
+    def stop_bus(self) -> None:
+        """Let the bus hang, the daemon behind it well."""
+        self._bus.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """End the daemon as a crash would."""
@@ -97,6 +104,50 @@ class SecretService:
         """Give what any program on the bus can read of the items: labels and attributes."""
         with self._collection() as collection:
             return [f"{item.get_label()} {item.get_attributes()}" for item in collection.get_all_items()]
+
+    def spoil(self, username: str, *secrets: bytes) -> None:
+        """Let an item of ours hold something else; with several, let there be several items of its name."""
+        attributes = {"application": "Python keyring library", "service": "awssso", "username": username}
+        with self._collection() as collection:
+            for item in collection.search_items(attributes):
+                item.delete()
+            for number, secret in enumerate(secrets):
+                # keyring finds by these; one more attribute makes it another item.
+                more = {"number": str(number)} if number else {}
+                collection.create_item("not ours", {**attributes, **more}, secret)
+
+    @contextmanager
+    def ignored_prompts(self) -> Iterator[list[str]]:
+        """Be a desktop whose user does not see the question: prompts are shown and never answered.
+
+        The list has one entry for each message of the keyring to whoever shows its questions.
+        """
+        from jeepney import MessageType, new_method_return
+        from jeepney.io.blocking import DBusConnection, prep_socket
+
+        connection = DBusConnection(prep_socket(self.variables["DBUS_SESSION_BUS_ADDRESS"].partition("=")[2]))
+        connection.bus_proxy.RequestName("org.gnome.keyring.SystemPrompter")
+        is_over = threading.Event()
+        shown: list[str] = []
+
+        def answer() -> None:
+            while not is_over.is_set():
+                try:
+                    message = connection.receive(timeout=0.1)
+                except TimeoutError:
+                    continue
+                if message.header.message_type is MessageType.method_call:
+                    shown.append("a prompt")
+                    connection.send(new_method_return(message))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield shown
+        finally:
+            is_over.set()
+            thread.join()
+            connection.close()
 
     @contextmanager
     def overheard(self) -> Iterator[list[str]]:
