@@ -1,7 +1,8 @@
 """The voice: the one room that prints. stdout is data, stderr is people.
 
-Rules: one line says what is wrong, a `hint:` line what to type. Whatever a server or a file supplied passes
-`safe` before it reaches a terminal. Colour is for people on a terminal only, and never the only mark.
+Rules: one line says what is wrong, a `hint:` line what to type. A name that a server or a file supplied passes `safe`,
+so that it is short and one line; and whatever is printed, by whatever way it came, loses its control characters here.
+Colour is for people on a terminal only, and never the only mark.
 """
 
 from __future__ import annotations
@@ -99,10 +100,7 @@ class Terminal:
         Raises:
             OSError: it was not taken, so nobody may go on as if it were.
         """
-        line = text if text.endswith("\n") else f"{text}\n"
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stdout.flush()
+        _write_out(_safe_lines(text))
 
     def json(self, values: Any) -> None:
         """Write JSON to stdout, ASCII only, so that no name in it can move a cursor."""
@@ -129,14 +127,14 @@ class Terminal:
         if sys.stdout.isatty() and self._environment.can_color():
             lines = [_painted(line) for line in lines]
         if text:
-            self.data("\n".join(lines))
+            _write_out("\n".join(lines))
 
     # People
 
     def tell(self, line: str = "") -> None:
-        """Say a line on stderr; the caller made foreign names in it safe. Where nobody hears it, the work goes on."""
+        """Say a line on stderr, or several. Where nobody hears it, the work goes on."""
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{_safe_lines(line)}\n")
             sys.stderr.flush()
 
     def detail(self, line: str) -> None:
@@ -173,7 +171,7 @@ class Terminal:
         return self._answer().strip().casefold() in ("y", "yes")
 
     def _prompt(self, text: str) -> None:
-        sys.stderr.write(text)
+        sys.stderr.write(_safe_lines(text))
         sys.stderr.flush()
 
     def _answer(self) -> str:
@@ -195,7 +193,7 @@ class Terminal:
         console = Console(stderr=True, no_color=not self._environment.can_color())
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, console=console, transient=True) as bar:
-            yield DiscoveryProgress(bar, bar.add_task(title, total=None))
+            yield DiscoveryProgress(bar, bar.add_task(safe(title), total=None))
 
 
 class Recorder(Terminal):
@@ -230,7 +228,20 @@ class DiscoveryProgress:
 
 def safe_line(text: str) -> str:
     """Make a whole line fit to show, of any length; tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(c if c == "\t" or _is_shown(c) else _escape(c) for c in text.rstrip("\r\n"))
+
+
+def _safe_lines(text: str) -> str:
+    return "\n".join(safe_line(line) for line in text.split("\n"))
+
+
+def _write_out(text: str) -> None:
+    line = text if text.endswith("\n") else f"{text}\n"
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
 
 
 def _width(text: str) -> int:
