@@ -185,7 +185,7 @@ def test_c4_c5_any_generated_reply_is_honest_or_one_line(hostile, no_waiting, op
 def test_c4_ten_thousand_generated_replies_to_each_operation(hostile, no_waiting, operation):
     seed = os.environ.get("AWSSSO_SOAK_SEED", "soak")
     taken = ask_generated(operation, hostile, seed, 10_000)
-    print(f"\n{operation}: 10,000 generated replies (seed {seed}), {taken} of them good, no other outcome")  # noqa: T201
+    print(f"\n{operation}: 10,000 generated replies (seed {seed}), {taken} of them good, no other outcome")
 
 
 # Time
@@ -240,7 +240,7 @@ def test_c2_slow_replies_cost_no_more_than_half_a_second_over_the_deadline(serve
             assert refusal(operation, service, Deadline(1.0))[0]
             late[operation, name] = time.monotonic() - began - 1.0
     worst = max(late, key=late.get)
-    print(f"\n{len(late)} slow replies: at most {late[worst] * 1000:.0f} ms over the deadline ({worst})")  # noqa: T201
+    print(f"\n{len(late)} slow replies: at most {late[worst] * 1000:.0f} ms over the deadline ({worst})")
     assert late[worst] <= 0.5
 
 
@@ -309,7 +309,7 @@ def test_c3_no_large_reply_costs_more_than_sixteen_megabytes(python):
 def test_c3_no_large_reply_to_any_operation_costs_more_than_sixteen_megabytes(python):
     found = megabytes_of_each(python, ASKED)
     worst = max(found, key=found.get)
-    print(f"\n{len(found)} large replies: at most +{found[worst]:.1f} MB ({worst})")  # noqa: T201
+    print(f"\n{len(found)} large replies: at most +{found[worst]:.1f} MB ({worst})")
     assert found[worst] <= 16
 
 
@@ -435,7 +435,7 @@ def test_c4_a_command_ends_with_one_line_after_every_kind_of_reply(stored, opera
     replies = hostile_replies(operation)
     for name, how in replies:
         assert_command_survives(stored, operation, name, how)
-    print(f"\nawssso {COMMANDS[operation][0]}: {len(replies)} hostile replies to {operation}, each one line, exit 5")  # noqa: T201
+    print(f"\nawssso {COMMANDS[operation][0]}: {len(replies)} hostile replies to {operation}, each one line, exit 5")
 
 
 # Nobody can talk urllib3 into telling
