@@ -43,22 +43,23 @@ PARTITIONS = (
     _partition("aws-iso-f", r"us-isof-[a-z]+-[0-9]{1,2}", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 )
 
-_START_URL_SUFFIXES = (
-    ".awsapps.com",
-    ".awsapps.cn",
-    ".app.aws",
-    ".portal.amazonaws.com",
-    ".portal.amazonaws.com.cn",
-    ".app.amazonwebservices.com.cn",
-    ".portal.amazonaws.eu",
-    ".api.amazonwebservices.eu",
-)
-_START_URL_HOSTS = (
-    "identitycenter.amazonaws.com",
-    "identitycenter.amazonaws.com.cn",
-    "identitycenter.amazonaws.eu",
-    "identitycenter.us-gov.amazonaws.com",
-)
+# The access portals of a partition, by its DNS suffix; `aws` and `aws-us-gov` share theirs.
+_PORTALS = {
+    "amazonaws.com": (
+        ".awsapps.com",
+        ".app.aws",
+        ".portal.amazonaws.com",
+        "identitycenter.amazonaws.com",
+        "identitycenter.us-gov.amazonaws.com",
+    ),
+    "amazonaws.com.cn": (
+        ".awsapps.cn",
+        ".portal.amazonaws.com.cn",
+        ".app.amazonwebservices.com.cn",
+        "identitycenter.amazonaws.com.cn",
+    ),
+    "amazonaws.eu": (".portal.amazonaws.eu", ".api.amazonwebservices.eu", "identitycenter.amazonaws.eu"),
+}
 _REGION_IN_HOST = (
     re.compile(r"[^.]+\.portal\.(?P<region>[a-z0-9-]+)\.app\.(?:aws|amazonwebservices\.com\.cn)", re.ASCII),
     re.compile(r"[^.]+\.(?P<region>[a-z0-9-]+)\.portal\.amazonaws\.(?:com\.cn|com|eu)", re.ASCII),
@@ -149,24 +150,34 @@ def serves_dual_stack(start_url: str) -> bool:
 def is_aws_portal(start_url: str) -> bool:
     """Say whether the host of a start URL is AWS's own; any other is a vanity host that redirects to one."""
     host = host_of(start_url)
-    return host.endswith(_START_URL_SUFFIXES) or host in _START_URL_HOSTS
+    return any(_is_portal_host(host, dns_suffix) for dns_suffix in _PORTALS)
 
 
-def is_aws_sign_in_url(url: str) -> bool:
-    """Say whether a browser may be sent here to sign in: https, AWS's own host, nothing odd in it (SECURITY B6)."""
+def is_aws_sign_in_url(url: str, region: str) -> bool:
+    """Say whether a browser may be sent here to sign in to a session in `region` (SECURITY B6).
+
+    https, a host that AWS signs people in at in that partition, nothing odd in it.
+    """
     parts = split_url(url)
     if parts is None or parts.scheme != "https" or "@" in parts.netloc or parts.port not in (None, 443):
         return False
-    return is_aws_portal(url) or _is_oidc_host(parts.hostname or "")
+    partition, host = partition_of(region), parts.hostname or ""
+    return _is_portal_host(host, partition.dns_suffix) or _is_oidc_host(host, partition)
 
 
-def _is_oidc_host(host: str) -> bool:
-    """Say whether a host is one of AWS's for signing in; what stands for the region must be one."""
+def _is_portal_host(host: str, dns_suffix: str) -> bool:
+    names = _PORTALS.get(dns_suffix, ())
+    return any(host.endswith(name) if name.startswith(".") else host == name for name in names)
+
+
+def _is_oidc_host(host: str, partition: Partition) -> bool:
+    """Say whether a host is one of the partition's for signing in; what stands for the region must be one."""
     for prefix in ("oidc.", "oidc-fips.", "device.sso."):
         region, _, suffix = host.removeprefix(prefix).partition(".")
-        if host.startswith(prefix) and any(
-            partition.regions.fullmatch(region) and suffix in (partition.dns_suffix, partition.dual_stack_suffix)
-            for partition in PARTITIONS
+        if (
+            host.startswith(prefix)
+            and partition.regions.fullmatch(region)
+            and suffix in (partition.dns_suffix, partition.dual_stack_suffix)
         ):
             return True
     return False

@@ -251,12 +251,12 @@ class _Desk:
     # Both
 
     def _checked(self, url: str) -> str:
-        """Let through what may go to a browser: AWS's own sign-in pages and those of the endpoint in use.
+        """Let through what may go to a browser: the partition's own sign-in pages and those of the endpoint in use.
 
         Raises:
             RefusedError: it is anything else (SECURITY B6).
         """
-        if is_aws_sign_in_url(url) or _has_origin(url, self.identity_center.endpoints.oidc):
+        if is_aws_sign_in_url(url, self.session.region) or _has_origin(url, self.identity_center.endpoints.oidc):
             return url
         raise RefusedError(
             f"the service wants {url[:120]!a} opened, which is no AWS sign-in page",

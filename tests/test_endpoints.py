@@ -273,24 +273,26 @@ def test_region_and_endpoint_family_follow_the_portal_host(url, region, dual_sta
 # Where a browser may be sent (SECURITY B6)
 
 GOOD_URLS = [
-    "https://oidc.us-east-1.amazonaws.com/authorize?x=y",
-    "https://oidc.us-east-1.amazonaws.com:443/authorize",
-    "https://OIDC.us-east-1.amazonaws.com/authorize",
-    "https://oidc-fips.us-east-1.amazonaws.com/authorize",
-    "https://oidc.eu-west-1.api.aws/authorize",
-    "https://oidc-fips.us-gov-west-1.api.aws/authorize",
-    "https://oidc.cn-north-1.amazonaws.com.cn/authorize",
-    "https://oidc.cn-northwest-1.api.amazonwebservices.com.cn/authorize",
-    "https://oidc.eusc-de-east-1.amazonaws.eu/authorize",
-    "https://oidc.us-iso-east-1.c2s.ic.gov/authorize",
-    "https://device.sso.us-east-1.amazonaws.com/",
-    "https://device.sso.us-east-1.amazonaws.com/?user_code=ABCD-EFGH",
-    "https://device.sso.cn-north-1.amazonaws.com.cn/?user_code=ABCD-EFGH",
-    "https://d-1234567890.awsapps.com/start/#/device?user_code=ABCD-EFGH",
-    "https://d-1234567890.awsapps.cn/start",
-    "https://ssoins-1.portal.eu-west-1.app.aws/?user_code=ABCD-EFGH",
-    "https://identitycenter.amazonaws.com/ssoins-1",
-    "https://identitycenter.us-gov.amazonaws.com/x",
+    ("https://oidc.us-east-1.amazonaws.com/authorize?x=y", "us-east-1"),
+    ("https://oidc.us-east-1.amazonaws.com:443/authorize", "us-east-1"),
+    ("https://OIDC.us-east-1.amazonaws.com/authorize", "us-east-1"),
+    ("https://oidc-fips.us-east-1.amazonaws.com/authorize", "us-east-1"),
+    ("https://oidc.eu-west-1.api.aws/authorize", "us-east-1"),
+    ("https://oidc-fips.us-gov-west-1.api.aws/authorize", "us-gov-west-1"),
+    ("https://oidc.cn-north-1.amazonaws.com.cn/authorize", "cn-north-1"),
+    ("https://oidc.cn-northwest-1.api.amazonwebservices.com.cn/authorize", "cn-north-1"),
+    ("https://oidc.eusc-de-east-1.amazonaws.eu/authorize", "eusc-de-east-1"),
+    ("https://oidc.us-iso-east-1.c2s.ic.gov/authorize", "us-iso-east-1"),
+    ("https://device.sso.us-east-1.amazonaws.com/", "us-east-1"),
+    ("https://device.sso.us-east-1.amazonaws.com/?user_code=ABCD-EFGH", "us-east-1"),
+    ("https://device.sso.cn-north-1.amazonaws.com.cn/?user_code=ABCD-EFGH", "cn-north-1"),
+    ("https://d-1234567890.awsapps.com/start/#/device?user_code=ABCD-EFGH", "us-east-1"),
+    ("https://d-1234567890.awsapps.cn/start", "cn-north-1"),
+    ("https://ssoins-1.portal.eu-west-1.app.aws/?user_code=ABCD-EFGH", "us-east-1"),
+    ("https://identitycenter.amazonaws.com/ssoins-1", "us-east-1"),
+    ("https://identitycenter.us-gov.amazonaws.com/x", "us-gov-west-1"),
+    ("https://ssoins-1.eusc-de-east-1.portal.amazonaws.eu/", "eusc-de-east-1"),
+    ("https://d-1234567890.awsapps.com/start", "us-gov-west-1"),
 ]
 BAD_URLS = [
     "",
@@ -358,22 +360,34 @@ BAD_URLS = [
 ]
 
 
-@pytest.mark.parametrize("url", GOOD_URLS)
-def test_a_browser_may_go_to_aws_to_sign_in(url):
-    assert is_aws_sign_in_url(url)
+REGIONS = ("us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1", "us-iso-east-1", "us-isob-east-1")
+
+
+@pytest.mark.parametrize(("url", "region"), GOOD_URLS)
+def test_b6_a_browser_may_go_to_aws_to_sign_in(url, region):
+    assert is_aws_sign_in_url(url, region)
+
+
+@pytest.mark.parametrize(("url", "region"), GOOD_URLS)
+def test_b6_a_session_of_another_partition_sends_no_browser_there(url, region):
+    # The commercial partition and GovCloud have portals of one domain; their endpoints differ.
+    is_endpoint = url.lower().startswith(("https://oidc", "https://device.sso"))
+    related = set() if is_endpoint else {"us-east-1", "us-gov-west-1"}
+    for other in {*REGIONS} - {region} - (related if region in related else set()):
+        assert not is_aws_sign_in_url(url, other), other
 
 
 @pytest.mark.parametrize("url", BAD_URLS, ids=lambda url: repr(url)[:60])
-def test_a_browser_goes_nowhere_else(url):
-    assert not is_aws_sign_in_url(url)
+def test_b6_a_browser_goes_nowhere_else(url):
+    assert not any(is_aws_sign_in_url(url, region) for region in REGIONS)
 
 
-def test_every_endpoint_of_ours_is_a_place_to_sign_in():
+def test_b6_every_endpoint_of_ours_is_a_place_to_sign_in():
     for fips, dual_stack in itertools.product((False, True), (False, True)):
-        for region in ("us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1", "us-isob-east-1"):
+        for region in REGIONS:
             endpoints = aws_endpoints(region, fips=fips, dual_stack=dual_stack)
-            assert is_aws_sign_in_url(f"{endpoints.oidc}/authorize?x=y")
-            assert not is_aws_sign_in_url(f"http{endpoints.oidc[5:]}/authorize")
+            assert is_aws_sign_in_url(f"{endpoints.oidc}/authorize?x=y", region)
+            assert not is_aws_sign_in_url(f"http{endpoints.oidc[5:]}/authorize", region)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "::1"])

@@ -535,6 +535,8 @@ HOSTILE = [
     "https://evil.example\\.awsapps.com/",
     "https://device.sso.us-east-1.amazonaws.com:8443/",
     "https://s3.us-east-1.amazonaws.com/bucket/page",
+    "https://device.sso.cn-north-1.amazonaws.com.cn/",
+    "https://d-1234567890.awsapps.cn/start",
     "https://bucket.s3.amazonaws.com/",
     "https://device.sso.s3.amazonaws.com@127.0.0.1/",
     "https://device.sso.us-east-1.amazonaws.com/\n--option",
@@ -562,7 +564,7 @@ def device_reply(url):
 
 
 @pytest.mark.parametrize("url", HOSTILE)
-def test_a_page_that_is_not_aws_never_reaches_the_browser(login, simulator, clock, url):
+def test_b6_a_page_that_is_not_of_the_partition_never_reaches_the_browser(login, simulator, clock, url):
     url = url.replace("PORT", str(simulator.port))
     simulator.misbehave("StartDeviceAuthorization", body=device_reply(url))
     guide = Somebody(ignores)
@@ -577,7 +579,6 @@ def test_a_page_that_is_not_aws_never_reaches_the_browser(login, simulator, cloc
     "url",
     [
         "https://device.sso.us-east-1.amazonaws.com/?user_code=ABCD-EFGH",
-        "https://device.sso.cn-north-1.amazonaws.com.cn/?user_code=ABCD-EFGH",
         "https://d-1234567890.awsapps.com/start/#/device?user_code=ABCD-EFGH",
         "https://ssoins-1234567890abcdef.portal.eu-west-1.app.aws/#/device?user_code=ABCD-EFGH",
         "http://127.0.0.1:PORT/device?user_code=ABCD-EFGH",
