@@ -12,12 +12,47 @@ from typing import TYPE_CHECKING, Any
 
 from awssso_helper import __version__
 from awssso_helper.errors import AwsssoError, SystemFailedError, UsageError, keep_tracebacks_away
-from awssso_helper.parser import build_parser, command_parsers, split_program
+from awssso_helper.parser import build_parser, command_parsers, option_strings, split_program
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+# What aws-vault, granted, aws-sso-cli, aws-sso-util, saml2aws and people call our commands.
+_ELSEWHERE = {
+    "add": "configure",
+    "assume": "pick",
+    "cache": "sync",
+    "check": "doctor",
+    "clear": "logout",
+    "config": "configure",
+    "config-profiles": "sync",
+    "eval": "env",
+    "export": "env",
+    "flush": "logout",
+    "generate": "sync",
+    "launch": "console",
+    "ls": "list",
+    "open": "console",
+    "populate": "sync",
+    "process": "credential-process",
+    "profiles": "list",
+    "refresh": "sync",
+    "remove": "logout",
+    "roles": "list",
+    "rotate": "migrate",
+    "run": "exec",
+    "run-as": "exec",
+    "select": "pick",
+    "setup": "configure",
+    "shell": "exec",
+    "sign-in": "login",
+    "signin": "login",
+    "sso": "login",
+    "switch": "use",
+    "time": "status",
+    "whoami": "status",
+}
 # The commands that a person types and that say what happened meanwhile.
 _NEWS_TELLERS = frozenset({"login", "logout", "status", "list", "configure"})
 
@@ -87,12 +122,36 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
     arguments, program = split_program(arguments)
     words = [word for word in arguments if not word.startswith("-")]
-    known = list(command_parsers(parser))
-    if words and words[0] not in known and arguments[0] == words[0]:
-        close = difflib.get_close_matches(words[0], known, n=1)
-        hint = f"awssso {close[0]}" if close else "awssso --help"
-        raise UsageError(f"there is no command {words[0][:40]!a}", hint=hint)
-    options = parser.parse_args(arguments)
+    known = command_parsers(parser)
+    if words and words[0] not in known:
+        raise UsageError(f"there is no command {words[0][:40]!a}", hint=_command_hint(words, list(known)))
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        command = getattr(options, "command", None) or ""
+        raise _unknown(unknown[0], command, option_strings(known.get(command, parser)))
     if program:
         options.program = program
     return options
+
+
+def _command_hint(words: Sequence[str], known: list[str]) -> str:
+    """Say what a word that is no command most likely stands for: what another tool calls it, or a slip."""
+    word = words[0].casefold()
+    if word == "help":
+        return " ".join(["awssso", *(each for each in words[1:2] if each in known), "--help"])
+    if word == "version":
+        return "awssso --version"
+    if _ELSEWHERE.get(word) in known:
+        return f"awssso {_ELSEWHERE[word]}"
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"awssso {close[0]}" if close else "awssso --help"
+
+
+def _unknown(word: str, command: str, options: list[str]) -> UsageError:
+    where = f"awssso {command}".rstrip()
+    if not word.startswith("-"):
+        return UsageError(f"{where} has no use for {word[:40]!a}", hint=f"{where} --help")
+    name = word.partition("=")[0]
+    close = difflib.get_close_matches(name, options, n=1)
+    hint = f"{where} {close[0]}" if close else f"{where} --help"
+    return UsageError(f"{where} has no option {name[:40]!a}", hint=hint)

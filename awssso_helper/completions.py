@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from awssso_helper.candidates import KINDS
-from awssso_helper.parser import command_parsers, kind_of
+from awssso_helper.parser import command_parsers, kind_of, shown_choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,11 +89,8 @@ def _command(name: str, help_line: str, parser: argparse.ArgumentParser) -> Comm
 
 def _slot(action: argparse.Action) -> Slot:
     metavar = action.metavar if isinstance(action.metavar, str) else ""
-    choices = tuple(str(each) for each in action.choices or ())
-    # `start | stop | status` leaves out what only awssso itself says.
-    shown = tuple(each for each in choices if each in metavar.split())
     is_rest = action.nargs in (argparse.REMAINDER, "*", "+")
-    return Slot(metavar or action.dest, kind_of(action), shown or choices, is_rest)
+    return Slot(metavar or action.dest, kind_of(action), tuple(shown_choices(action)), is_rest)
 
 
 # bash

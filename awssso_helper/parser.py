@@ -6,6 +6,10 @@ What each command does is in `commands`, in the module of its name.
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
+import shutil
+import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from awssso_helper import __version__
@@ -25,10 +29,16 @@ A first day:
   awssso login          sign in, find all accounts and roles, write the profiles
   aws s3 ls --profile team-prod.AdministratorAccess
 
+`awssso COMMAND --help` says more. The settings are explained in the README. When something does not work,
+`awssso doctor` says what is wrong and what to type.
+
 Exit status: 0 ok, 1 failed, 2 usage, 3 a login is needed, 4 the keyring is locked or missing, 5 network or AWS
 service, 6 refused and nothing changed, 130 interrupted.
 """
 
+
+# Longer lines are hard to read.
+_WIDEST = 102
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
@@ -59,11 +69,52 @@ def kind_of(action: argparse.Action) -> str:
     return kind
 
 
+class _Help(argparse.HelpFormatter):
+    """Help that fits the terminal: prose is wrapped to its width, examples stay as they are written."""
+
+    def __init__(self, prog: str, **more: Any) -> None:
+        width = min(shutil.get_terminal_size().columns, _WIDEST) - 2
+        super().__init__(prog, **{"max_help_position": 32, "width": width, **more})
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip("\n").split("\n\n")
+        return "\n\n".join(
+            each if "\n  " in each else textwrap.fill(" ".join(each.split()), width, subsequent_indent=indent)
+            for each in paragraphs
+        )
+
+
 class _Parser(argparse.ArgumentParser):
-    """argparse that raises our error instead of printing its own, and suggests what was meant."""
+    """argparse that raises our error, in our words, instead of printing its own."""
 
     def error(self, message: str) -> NoReturn:
+        for pattern, words in _WORDS:
+            message = pattern.sub(words, message)
         raise UsageError(message, hint=f"{self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = shown_choices(action)
+            close = difflib.get_close_matches(str(value), known, n=1)
+            hint = f"{self.prog} {close[0]}" if close and not action.option_strings else f"{self.prog} --help"
+            raise UsageError(f"{str(value)[:40]!a} is none of {', '.join(known)}", hint=hint)
+
+
+# What argparse says, and what we say instead.
+_WORDS = (
+    (re.compile(r"^the following arguments are required: (.*)$"), r"\1 is missing"),
+    (re.compile(r"^argument (.*): expected one argument$"), r"\1 needs a value"),
+    (re.compile(r"^argument (.*): not allowed with argument (.*)$"), r"\1 and \2 do not go together"),
+    (re.compile(r"^argument (.*): ignored explicit argument '.*'$"), r"\1 takes no value"),
+    (re.compile(r"^argument "), ""),
+)
+
+
+def shown_choices(action: argparse.Action) -> list[str]:
+    """Give the fixed values of an argument; a metavar like `start | stop` leaves out what only awssso itself says."""
+    metavar = action.metavar if isinstance(action.metavar, str) else ""
+    choices = [str(each) for each in action.choices or ()]
+    return [each for each in choices if each in metavar.split()] or choices
 
 
 def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -73,13 +124,19 @@ def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.Argum
     return dict(found[0].choices)
 
 
+def option_strings(parser: argparse.ArgumentParser) -> list[str]:
+    """Give every spelling of the options that the help of a parser shows."""
+    actions = parser._actions  # noqa: SLF001 - argparse has no public way
+    return [spelling for each in actions if each.help != argparse.SUPPRESS for spelling in each.option_strings]
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of every command; completions and the README's list are compared with it."""
     parser = _Parser(
         prog="awssso",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"awssso {__version__}")
@@ -113,14 +170,15 @@ def split_program(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
     Where -p or -A name the role there is no PROFILE.
     """
-    if arguments[:1] != ["exec"]:
+    command = next((number for number, word in enumerate(arguments) if not word.startswith("-")), len(arguments))
+    if arguments[command : command + 1] != ["exec"]:
         return list(arguments), []
     if "--" in arguments:
         at = arguments.index("--")
         return list(arguments[:at]), list(arguments[at + 1 :])
     options = command_parsers(build_parser())["exec"]._option_string_actions  # noqa: SLF001 - as above
     is_named = False
-    at = 1
+    at = command + 1
     while at < len(arguments):
         word = arguments[at]
         action = options.get(word) or options.get(word.partition("=")[0]) or options.get(word[:2])
@@ -140,7 +198,7 @@ def _command(commands: Any, name: str, help_line: str, description: str) -> argp
         name,
         help=help_line,
         description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     # Suppressed, so that `awssso -v status` is not undone by a `status` without one.
@@ -188,6 +246,9 @@ def _configure(commands: Any) -> None:
 Write an SSO session to ~/.aws/config, the standard [sso-session] section that the AWS CLI and the SDKs use too.
 What is not given is asked for; with --start-url and a known region nothing is asked. Where `aws configure sso` was
 run before, this is not needed.
+
+Example:
+  awssso configure --start-url https://d-1234567890.awsapps.com/start --region eu-west-1
 """,
     )
     completes(command.add_argument("-S", "--sso-session", metavar="NAME", help="the name of the session"), "session")

@@ -59,7 +59,7 @@ def _agent_shown(context: Context) -> int:
 def agent_line(facts: dict[str, Any]) -> str:
     """Say what an agent is and holds, in one line."""
     since = local_time(epoch_of(facts["started"]))
-    line = f"agent: pid {facts['pid']}, since {since}, keyring {facts['keyring']}, holds {len(facts['roles'])} roles"
+    line = f"agent: pid {facts['pid']}, since {since}, keyring: {facts['keyring']}, holds {len(facts['roles'])} roles"
     if facts["version"] == __version__:
         return line
     return f"{line}; it is of version {safe(facts['version'])}, and the next call of an SDK replaces it"

@@ -36,6 +36,8 @@ T = TypeVar("T")
 KEYRING_SECONDS = 60
 AWS_SECONDS = 30
 FILE_SECONDS = 30
+# How many names of sessions a hint lists.
+_MOST_NAMES = 8
 
 
 class Context:
@@ -226,7 +228,8 @@ class Context:
         names = [each.name for each in self.sessions]
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
-            hint = f"-S {close[0]}" if close else f"awssso configure -S {name}"
+            known = ", ".join(names[:_MOST_NAMES]) or "none"
+            hint = f"-S {close[0]}" if close else f"awssso configure -S {name}; there are: {known}"
             raise UsageError(f"there is no SSO session {name[:64]!a}", hint=hint)
         return self.sessions[names.index(name)]
 
