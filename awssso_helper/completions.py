@@ -107,14 +107,18 @@ def _bash(known: list[Command]) -> str:
 
 
 def _places(known: list[Command]) -> Iterator[tuple[list[str], Slot]]:
-    """Give every place for a value: `COMMAND OPTION`, `COMMAND N` or, for all that follow, `COMMAND +`."""
+    """Give every place for a value: `COMMAND OPTION`, `COMMAND N`, or `COMMAND +` for all that follow.
+
+    `COMMAND --` is where another program's command line begins.
+    """
     for command in known:
         for option in command.options:
             if option.slot:
                 yield [f"{command.name} {spelling}" for spelling in option.spellings], option.slot
         for number, slot in enumerate(command.slots, 1):
-            keys = [f"{command.name} {number}"]
-            yield ([*keys, f"{command.name} +"] if slot.is_rest else keys), slot
+            is_last = number == len(command.slots)
+            more = ["+"] * (slot.is_rest and is_last) + ["--"] * (slot.kind == "command")
+            yield [f"{command.name} {each}" for each in (number, *more)], slot
 
 
 def _spelled(command: Command) -> str:
@@ -227,6 +231,11 @@ _awssso() {
             option=''
         elif [[ $each == -- && ! $is_rest ]]; then
             is_rest=1
+            _awssso_place "$name --"
+            if [[ $found ]]; then
+                _awssso_other "$((index + 1))"
+                return
+            fi
         elif [[ $each == -?* && ! $is_rest ]]; then
             if [[ $each != --*=* ]]; then
                 _awssso_place "$name $each"
@@ -238,7 +247,7 @@ _awssso() {
             ((number++))
             _awssso_place "$name $number"
             # From the first word of another program's command line on, everything is that program's.
-            if [[ $found == command ]]; then
+            if [[ $found == command && " ${words[*]} " != *" -- "* ]]; then
                 _awssso_other "$index"
                 return
             fi
@@ -266,6 +275,10 @@ _awssso() {
 # Complete the command line of another program, whose name is word $1 of ours.
 _awssso_other() {
     local each
+    if (($1 == ${#words[@]} - 1)); then
+        _awssso_offer_place command
+        return
+    fi
     if declare -F _command_offset >/dev/null; then
         # The shell's own splitting is finer than ours, so the word is there or further on.
         for ((index = $1; index < COMP_CWORD; index++)); do
@@ -298,17 +311,22 @@ def _zsh(known: list[Command]) -> str:
 
 
 def _zsh_case(command: Command) -> str:
-    arguments = _zsh_arguments(command, "            ")
-    return f"        {command.name})\n            _arguments -s -S \\\n{arguments} && result=0\n            ;;"
+    inner = "            "
+    lines = [f"        {command.name})"]
+    if any(slot.kind == "command" for slot in command.slots):
+        lines += [f"{inner}if _awssso_other; then", f"{inner}    result=0", f"{inner}    return result", f"{inner}fi"]
+    lines += [f"{inner}_arguments -s -S \\", f"{_zsh_arguments(command, inner)} && result=0", f"{inner};;"]
+    return "\n".join(lines)
 
 
 def _zsh_arguments(command: Command, indent: str) -> str:
     words = [word for option in command.options for word in _zsh_option(option)]
     for number, slot in enumerate(command.slots, 1):
+        where = "*" if slot.is_rest and number == len(command.slots) else str(number)
         if slot.kind == "command":
-            words.append(_sh("*::command:_normal"))
+            words.append(_sh(f"{where}::command:_normal"))
         else:
-            words.append(_sh(f"{'*' if slot.is_rest else number}:{_colons(slot.name)}:{_zsh_action(slot)}"))
+            words.append(_sh(f"{where}:{_colons(slot.name)}:{_zsh_action(slot)}"))
     return " \\\n".join(indent + word for word in words)
 
 
@@ -355,9 +373,19 @@ _awssso_known() {
 
 @FUNCTIONS@
 
+# Behind a -- the command line is another program's.
+_awssso_other() {
+    local at=${words[(i)--]}
+    if (( at >= CURRENT )); then return 1; fi
+    words=("${(@)words[at + 1,-1]}")
+    (( CURRENT -= at ))
+    _normal
+}
+
 _awssso() {
     local curcontext="$curcontext" state line result=1
-    local -a commands
+    # Not `commands`, which is what zsh itself knows every program by.
+    local -a known
     local -A opt_args
     _arguments -C \
 @TOP@ \
@@ -365,10 +393,10 @@ _awssso() {
         '*::argument:->argument' && result=0
     case $state in
     command)
-        commands=(
+        known=(
 @COMMANDS@
         )
-        _describe -t commands command commands && result=0
+        _describe -t commands command known && result=0
         ;;
     argument)
         curcontext="${curcontext%:*:*}:awssso-$words[1]:"
@@ -404,7 +432,7 @@ def _fish(known: list[Command]) -> str:
         lines += [
             line
             for number, slot in enumerate(command.slots, 1)
-            for line in _fish_slot(command.name, number, slot)
+            for line in _fish_slot(command, number, slot)
         ]  # fmt: skip
     valued = [
         f"    case {' '.join(_fish_word(key) for key in keys)}\n        return 0"
@@ -424,19 +452,22 @@ def _fish_option(command: str, option: Option) -> str:
     return f"complete -c awssso -n '__awssso_in \"{command}\"'{names}{takes} -d {_fish_word(option.help_line)}"
 
 
-def _fish_slot(command: str, number: int, slot: Slot) -> Iterator[str]:
+def _fish_slot(command: Command, number: int, slot: Slot) -> Iterator[str]:
+    if slot.kind == "command":
+        yield f"complete -c awssso -n '__awssso_behind \"{command.name}\"' -a '(__awssso_other)'"
+        return
     values = _fish_values(slot)
     where = f"{number} +" if slot.is_rest else str(number)
+    has_program = any(each.kind == "command" for each in command.slots)
+    but = f'; and not __awssso_behind "{command.name}"' if has_program else ""
     if values or slot.kind == "file":
         offered = f" -a {_fish_word(values)}" if values else " -F"
-        yield f"complete -c awssso -n '__awssso_at \"{command}\" {where}'{offered}"
+        yield f"complete -c awssso -n '__awssso_at \"{command.name}\" {where}{but}'{offered}"
 
 
 def _fish_values(slot: Slot) -> str:
     if slot.choices:
         return " ".join(slot.choices)
-    if slot.kind == "command":
-        return "(__awssso_other)"
     return f"(command awssso complete {slot.kind} 2>/dev/null)" if slot.kind in KINDS else ""
 
 
@@ -498,13 +529,15 @@ function __awssso_at
     end
 end
 
-# Complete the command line of another program: what follows the --, or the first word that is not ours.
+# Whether the cursor is behind the -- of a command that starts another program.
+function __awssso_behind
+    set -l words (__awssso_words)
+    test "$words[1]" = "$argv[1]"; and contains -- -- (commandline -opc)
+end
+
 function __awssso_other
     set -l tokens (commandline -opc)
     set -l index (contains -i -- -- $tokens)
-    if test -z "$index"
-        return
-    end
     set -l line (string escape -- $tokens[(math $index + 1)..-1]) (commandline -ct)
     complete -C (string join ' ' -- $line)
 end

@@ -145,6 +145,11 @@ _awssso() {
             option=''
         elif [[ $each == -- && ! $is_rest ]]; then
             is_rest=1
+            _awssso_place "$name --"
+            if [[ $found ]]; then
+                _awssso_other "$((index + 1))"
+                return
+            fi
         elif [[ $each == -?* && ! $is_rest ]]; then
             if [[ $each != --*=* ]]; then
                 _awssso_place "$name $each"
@@ -156,7 +161,7 @@ _awssso() {
             ((number++))
             _awssso_place "$name $number"
             # From the first word of another program's command line on, everything is that program's.
-            if [[ $found == command ]]; then
+            if [[ $found == command && " ${words[*]} " != *" -- "* ]]; then
                 _awssso_other "$index"
                 return
             fi
@@ -184,6 +189,10 @@ _awssso() {
 # Complete the command line of another program, whose name is word $1 of ours.
 _awssso_other() {
     local each
+    if (($1 == ${#words[@]} - 1)); then
+        _awssso_offer_place command
+        return
+    fi
     if declare -F _command_offset >/dev/null; then
         # The shell's own splitting is finer than ours, so the word is there or further on.
         for ((index = $1; index < COMP_CWORD; index++)); do

@@ -113,13 +113,15 @@ function __awssso_at
     end
 end
 
-# Complete the command line of another program: what follows the --, or the first word that is not ours.
+# Whether the cursor is behind the -- of a command that starts another program.
+function __awssso_behind
+    set -l words (__awssso_words)
+    test "$words[1]" = "$argv[1]"; and contains -- -- (commandline -opc)
+end
+
 function __awssso_other
     set -l tokens (commandline -opc)
     set -l index (contains -i -- -- $tokens)
-    if test -z "$index"
-        return
-    end
     set -l line (string escape -- $tokens[(math $index + 1)..-1]) (commandline -ct)
     complete -C (string join ' ' -- $line)
 end

@@ -73,8 +73,8 @@ def a_parser() -> argparse.ArgumentParser:
     run.add_argument("--hidden", help=argparse.SUPPRESS)
     run.add_argument("--port", metavar="N")
     run.add_argument("--keys", action="store_true")
-    run.add_argument("profile", metavar="PROFILE")
-    run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    run.add_argument("words", nargs="*", metavar="PROFILE")
+    parser.completes(run.add_argument("program", nargs="*", metavar="COMMAND"), "command")
     tell = every.add_parser("tell", help="tell")
     tell.add_argument("what", nargs="*", metavar="PROFILE")
     every.add_parser("secret")
@@ -237,6 +237,10 @@ def test_bash_completes_every_place(path):
     assert in_bash(path, "awssso run --port ") == [""]
     assert in_bash(path, "awssso tell chained p") == ["production.ReadOnlyAccess"]
     assert set(in_bash(path, "awssso run chained -- xar")) == {"xargs"}
+    assert set(in_bash(path, "awssso run chained prod -- xar")) == {"xargs"}
+    assert set(in_bash(path, "awssso run chained xar")) == {"xargs"}
+    assert "--keys" in in_bash(path, "awssso run chained -")
+    assert in_bash(path, "awssso run chained -- ls -") == [""]
     (path / "a file").touch()
     assert in_bash(path, "awssso run chained -- cat a\\ f") == ["a\\ file"]
 
@@ -331,9 +335,10 @@ def test_zsh_at_a_terminal_puts_odd_names_into_the_line_as_one_word(path):
         assert words_typed(typist, "awssso run --account=Pay\t") == ["run", f"--account={ODD}"]
         assert words_typed(typist, "awssso run --shell z\t team\t") == ["run", "--shell", "zsh", "team@prod.Admin"]
         assert words_typed(typist, "awssso tell chai\t prod\t") == ["tell", "chained", "production.ReadOnlyAccess"]
-        assert words_typed(typist, "awssso run -R cdk\t chained -- xarg\t --ver\t")[:5] == [
-            "run", "-R", "cdk+deploy@ci=2", "chained", "--",
+        assert words_typed(typist, "awssso run -R cdk\t chained -- xarg\t b") == [
+            "run", "-R", "cdk+deploy@ci=2", "chained", "--", "xargs", "b",
         ]  # fmt: skip
+        assert words_typed(typist, "awssso run chai\t two words -- xarg\t b")[-2:] == ["xargs", "b"]
     finally:
         typist.leaves()
 
@@ -366,6 +371,9 @@ def test_fish_completes_every_place(path):
     assert ODD in in_fish(path, "awssso run -A Pay")
     assert in_fish(path, "awssso tell chained prod") == ["production.ReadOnlyAccess"]
     assert in_fish(path, "awssso run chained -- xarg") == ["xargs"]
+    assert "production.ReadOnlyAccess" in in_fish(path, "awssso run chained ")
+    assert "production.ReadOnlyAccess" not in in_fish(path, "awssso run chained -- p")
+    assert "--keys" not in in_fish(path, "awssso run chained -- xargs -")
 
 
 @needs["fish"]
