@@ -77,8 +77,8 @@ _awssso_place() {
     'exec -A' | 'exec --account') found='account' ;;
     'exec -R' | 'exec --role') found='role' ;;
     'exec -S' | 'exec --sso-session') found='session' ;;
-    'exec 1' | 'exec +') found='profile' ;;
-    'exec 2' | 'exec +') found='command' ;;
+    'exec 1') found='profile' ;;
+    'exec 2' | 'exec +' | 'exec --') found='command' ;;
     'env -p' | 'env --profile') found='profile' ;;
     'env -A' | 'env --account') found='account' ;;
     'env -R' | 'env --role') found='role' ;;

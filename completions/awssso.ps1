@@ -199,7 +199,6 @@ $script:AwsssoTable = @(
     'use|1|profile|PROFILE'
     'use|+|profile|PROFILE'
     'exec|1|profile|PROFILE'
-    'exec|+|profile|PROFILE'
     'exec|2|command|COMMAND'
     'exec|+|command|COMMAND'
     'env|1|profile|PROFILE'
