@@ -15,6 +15,9 @@ from awssso_helper.parser import command_parsers, kind_of, shown_choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from awssso_helper.environment import Environment
 
 FILES = {"bash": "awssso.bash", "zsh": "_awssso", "fish": "awssso.fish", "powershell": "awssso.ps1"}
 
@@ -52,6 +55,13 @@ def script(shell: str, parser: argparse.ArgumentParser) -> str:
     """Give the completion script of a shell in `SHELLS`."""
     makers = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}
     return makers[shell](commands(parser))
+
+
+def installed_file(environment: Environment, shell: str) -> Path:
+    """Give where `--install` writes the script of a shell: fish has a place of its own, others are told."""
+    if shell == "fish":
+        return environment.config_home / "fish" / "completions" / FILES[shell]
+    return environment.data_dir / "completions" / FILES[shell]
 
 
 def commands(parser: argparse.ArgumentParser) -> list[Command]:

@@ -12,6 +12,7 @@
 | `BROWSER`, `DISPLAY`, `WAYLAND_DISPLAY` | which browser there is |
 | `NO_COLOR`, `TERM`, `SSH_CONNECTION`, `SSH_TTY`, `SSH_CLIENT`, `WSL_DISTRO_NAME` | how to talk to the person |
 | `XDG_CONFIG_HOME`, `XDG_CACHE_HOME`, `XDG_STATE_HOME`, `XDG_DATA_HOME`, `XDG_RUNTIME_DIR` | where our own files are |
+| `ZDOTDIR` | where zsh reads its start files |
 | `AWSSSO_CONFIG` | another settings file |
 | `AWSSSO_SESSION` | the SSO session when no `-S` is given |
 | `AWSSSO_PROFILE` | the profile whose variables `exec`, `env` or `use` put in force; ours to set |
@@ -118,6 +119,11 @@ class Environment:
     def lock_dir(self) -> Path:
         """Where lock files live. One place for all processes of the user, so it does not follow `TMPDIR`."""
         return self.state_dir / "locks"
+
+    @property
+    def config_home(self) -> Path:
+        """Where other programs (fish, PowerShell) look for what users configure."""
+        return Path(self.variables.get("XDG_CONFIG_HOME") or self.home / ".config")
 
     @property
     def ledger_file(self) -> Path:

@@ -84,6 +84,22 @@ def test_without_a_keyring_the_rest_is_still_examined(sandbox):
     assert found["no-session"]["hint"] == "awssso configure"
 
 
+def test_secrets_in_the_agents_memory_are_a_note(sandbox):
+    sandbox.settings("keyring = memory")
+    sandbox.configure()
+    assert wrong(sandbox)["keyring"]["hint"].startswith("awssso agent start")
+    sandbox.ok("agent", "start")
+    found = findings(sandbox)
+    assert found["keyring-memory"]["severity"] == "note"
+    assert "keyring" not in found
+
+
+def test_a_keyring_that_hangs_is_a_finding_in_seconds(desktop, secret_service):
+    secret_service.stop()
+    assert "does not answer" in wrong(desktop)["keyring"]["what"]
+    secret_service.cont()
+
+
 # What wins over a profile
 
 
@@ -276,6 +292,17 @@ def test_a_block_that_makes_every_start_slow_is_found_with_the_settings_that_shr
     assert "15,000 profiles cost each start" in finding.what
     assert "profiles.include" in finding.hint
     assert "profiles.extra" in finding.hint
+
+
+def test_completions_of_another_version_are_found_and_written_anew_when_told_to(healthy):
+    healthy.ok("completions", "bash", "--install")
+    script = healthy.home / ".local" / "share" / "awssso" / "completions" / "awssso.bash"
+    good = script.read_text()
+    script.write_text("# of another version\n")
+    assert findings(healthy)["completions-stale"]["hint"] == "awssso completions bash --install"
+    assert findings(healthy, "--fix")["completions-stale"]["repaired"]
+    assert script.read_text() == good
+    assert "completions-stale" not in findings(healthy)
 
 
 # Permissions

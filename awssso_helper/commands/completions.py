@@ -42,23 +42,12 @@ def run(context: Context) -> int:
     return 0
 
 
-def script_file(environment: Environment, shell: str) -> Path:
-    """Give where `--install` writes the script of a shell: fish has a place of its own, others are told."""
-    if shell == "fish":
-        return _config_home(environment) / "fish" / "completions" / completions.FILES[shell]
-    return environment.data_dir / "completions" / completions.FILES[shell]
-
-
 def _start_file(environment: Environment, shell: str) -> Path | None:
     if shell == "bash":
         return environment.home / ".bashrc"
     if shell == "zsh":
         return Path(environment.variables.get("ZDOTDIR") or environment.home) / ".zshrc"
-    return _config_home(environment) / "powershell" / "profile.ps1" if shell == "powershell" else None
-
-
-def _config_home(environment: Environment) -> Path:
-    return Path(environment.variables.get("XDG_CONFIG_HOME") or environment.home / ".config")
+    return environment.config_home / "powershell" / "profile.ps1" if shell == "powershell" else None
 
 
 def _start_line(script: Path, shell: str) -> bytes:
@@ -71,7 +60,7 @@ def _start_line(script: Path, shell: str) -> bytes:
 
 def _installed(context: Context, script: str) -> list[str]:
     environment, shell = context.environment, context.options.shell
-    path, start = script_file(environment, shell), _start_file(environment, shell)
+    path, start = completions.installed_file(environment, shell), _start_file(environment, shell)
     changes = []
     if files.read(path) != script.encode():
         files.replace(path, script.encode(), new_mode=0o644)
@@ -83,7 +72,7 @@ def _installed(context: Context, script: str) -> list[str]:
 
 def _uninstalled(context: Context) -> list[str]:
     environment, shell = context.environment, context.options.shell
-    path, start = script_file(environment, shell), _start_file(environment, shell)
+    path, start = completions.installed_file(environment, shell), _start_file(environment, shell)
     changes = []
     is_there = start is not None and files.read(start) is not None
     if start and is_there and _amended(context, start, lambda text: _without_line(text, _start_line(path, shell))):

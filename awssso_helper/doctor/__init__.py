@@ -36,6 +36,7 @@ CHECKS: tuple[tuple[str, str, Callable[[Patient], Iterator[Finding]]], ...] = (
     ("variables", "no variable stands in the way of a profile", shadows.variables),
     ("entitlements", "profiles and roles agree", entitlements.entitlements),
     ("program", "the program that profiles call is in its place", entitlements.program),
+    ("completions", "no completions of another version are installed", entitlements.shell_scripts),
     ("cost", "no profile costs anything", configuration.cost),
     ("keyring", "", surroundings.keyring),
     ("agent", "", surroundings.agent),

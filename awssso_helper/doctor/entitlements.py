@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awssso_helper import aws_config, files, launcher, profiles
+from awssso_helper import aws_config, completions, files, launcher, profiles
 from awssso_helper.doctor.findings import Finding, Repair, counted
+from awssso_helper.parser import SHELLS, build_parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +88,25 @@ def program(patient: Patient) -> Iterator[Finding]:
 
 def _written(patient: Patient) -> Path:
     return Path(launcher.program(patient.environment, patient.settings))
+
+
+def shell_scripts(patient: Patient) -> Iterator[Finding]:
+    """Find completion scripts that another version installed."""
+    parser = build_parser()
+    for shell in SHELLS:
+        path = completions.installed_file(patient.environment, shell)
+        content = files.read(path)
+        if content is not None and content != completions.script(shell, parser).encode():
+            yield _stale_script(patient, path, shell)
+
+
+def _stale_script(patient: Patient, path: Path, shell: str) -> Finding:
+    def act() -> str:
+        files.replace(path, completions.script(shell, build_parser()).encode())
+        return f"wrote {patient.environment.shown(path)}"
+
+    what = f"the completions of {shell} are those of another version"
+    return Finding("completions-stale", "note", what, f"awssso completions {shell} --install", repair=Repair(act))
 
 
 def _program_of(line: str) -> str:

@@ -30,7 +30,7 @@ class Patient:
     def __init__(self, environment: Environment, *, may_prompt: bool, trace: Callable[[str], None]) -> None:
         self.environment = environment
         self.errors: dict[str, AwsssoError] = {}
-        self._may_prompt = may_prompt
+        self.may_prompt = may_prompt
         self._trace = trace
 
     @cached_property
@@ -89,7 +89,7 @@ class Patient:
     @cached_property
     def store(self) -> Store:
         """The credential store of these settings."""
-        return Store(self.environment, self.settings.keyring, may_prompt=self._may_prompt)
+        return Store(self.environment, self.settings.keyring, may_prompt=self.may_prompt)
 
     @cached_property
     def transport(self) -> Transport:

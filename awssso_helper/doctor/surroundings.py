@@ -15,6 +15,7 @@ from awssso_helper import agent_client, warm
 from awssso_helper.doctor.findings import Finding, Repair, counted
 from awssso_helper.endpoints import host_of, split_url
 from awssso_helper.errors import AwsssoError, KeyringError, NetworkError
+from awssso_helper.memory_vault import MEMORY
 from awssso_helper.model import Deadline
 from awssso_helper.store import LONGEST_WHOLE, PLAINTEXT_FILE
 from awssso_helper.terminal import duration, safe
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from awssso_helper.doctor.patient import Patient
     from awssso_helper.endpoints import Endpoints
 
-_KEYRING_SECONDS = 30
+# With a person there, who may have to unlock it, and without one.
+_UNLOCKING_SECONDS, _KEYRING_SECONDS = 60, 5
 _CLOCK_SECONDS = 5
 _REPLY_LIMIT = 1 << 16
 # As long as tokens get; Windows keeps 1,280 characters in one item.
@@ -38,7 +40,7 @@ _MOST_HOSTS = 3
 
 def keyring(patient: Patient) -> Iterator[Finding]:
     """Write an item as long as tokens get, read it, compare, and remove it again."""
-    store, deadline = patient.store, Deadline(_KEYRING_SECONDS)
+    store, deadline = patient.store, Deadline(_UNLOCKING_SECONDS if patient.may_prompt else _KEYRING_SECONDS)
     key, value = f"doctor-{secrets.token_hex(8)}", secrets.token_urlsafe(_TRIAL_LENGTH)[:_TRIAL_LENGTH]
     try:
         name = store.backend_name()
@@ -60,6 +62,11 @@ def keyring(patient: Patient) -> Iterator[Finding]:
     if name == PLAINTEXT_FILE:
         what = "secrets are in a file that everyone who is you can read, as the settings say"
         yield Finding("keyring-plain-text", "note", what, "remove keyring = plaintext-file from the settings")
+    if name == MEMORY:
+        what = "secrets are in the agent's memory: whoever is signed in is signed out when it ends"
+        yield Finding(
+            "keyring-memory", "note", what, "remove keyring = memory from the settings where there is a keyring"
+        )
     ignored = sorted(each for each in patient.environment.variables if each.startswith("KEYRING_PROPERTY_"))
     if ignored:
         yield Finding("keyring-variables", "note", f"ignored: {', '.join(safe(each) for each in ignored)}")
