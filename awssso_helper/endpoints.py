@@ -89,7 +89,7 @@ def partition_of(region: str) -> Partition:
             return partition
     raise UsageError(
         f"{region[:40]!a} is not an AWS region",
-        hint="use the region of your IAM Identity Center, such as us-east-1",
+        hint="a region is written like us-east-1; sso_region is that of your IAM Identity Center",
     )
 
 

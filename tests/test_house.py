@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from awssso_helper import parser, settings
 
 ROOT = Path(__file__).parent.parent
@@ -98,13 +100,32 @@ def test_every_command_has_help_that_can_be_read():
         assert f"usage: awssso {command}" in done.stdout
 
 
-def test_the_readme_names_only_commands_and_options_that_exist():
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def snippets(text: str) -> list[tuple[str, list[str]]]:
+    """Every awssso command line of a page: the command, and its options up to another program's."""
+    found = re.findall(r"(?:`|\$ |\$\(|^ +)awssso ([a-z][a-z-]+)((?: [^`\n|)]*)?)", text, re.MULTILINE)
+    return [(command, re.findall(r"(?<= )--?[a-zA-Z][a-z-]*", rest.partition(" -- ")[0])) for command, rest in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_names_only_commands_and_options_that_exist(page):
+    parsers = parser.command_parsers(parser.build_parser())
+    wrong = [
+        (command, [option for option in options if option not in known])
+        for command, options in snippets(page.read_text())
+        for known in [parser.option_strings(parsers[command]) if command in parsers else []]
+        if command not in parsers or set(options) - set(known)
+    ]
+    assert wrong == []
+
+
+def test_a_page_for_those_who_come_from_each_of_the_peers():
+    pages = {page.stem for page in PAGES}
+    assert {f"coming-from-{each}" for each in ("aws-vault", "granted", "aws-sso-cli", "aws-sso-util")} < pages
     text = (ROOT / "README.md").read_text()
-    named = set(re.findall(r"(?:`|^ *\$ |^ +)awssso ([a-z][a-z-]+)", text, re.MULTILINE))
-    assert named <= set(commands()), named - set(commands())
-    known = "".join(each.format_help() for each in parser.command_parsers(parser.build_parser()).values())
-    options = set(re.findall(r"awssso [^`\n|]*?(--[a-z][a-z-]+)", text))
-    assert {option for option in options if option not in known} == set()
+    assert [page.name for page in PAGES[1:] if f"docs/{page.name}" not in text] == []
 
 
 def test_the_readme_shows_every_command():

@@ -59,7 +59,8 @@ def _agent_shown(context: Context) -> int:
 def agent_line(facts: dict[str, Any]) -> str:
     """Say what an agent is and holds, in one line."""
     since = local_time(epoch_of(facts["started"]))
-    line = f"agent: pid {facts['pid']}, since {since}, keyring: {facts['keyring']}, holds {len(facts['roles'])} roles"
+    roles = "1 role" if len(facts["roles"]) == 1 else f"{len(facts['roles'])} roles"
+    line = f"agent: pid {facts['pid']}, since {since}, keyring: {facts['keyring']}, holds {roles}"
     if facts["version"] == __version__:
         return line
     return f"{line}; it is of version {safe(facts['version'])}, and the next call of an SDK replaces it"
