@@ -15,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_HEADER = re.compile(rb"\[(profile|sso-session)[ \t]+([^\s\]'\"]+)[ \t]*\]|\[(default)\]")
+# Any line that begins a section; the groups are empty where it is not one of these.
+_HEADER = re.compile(rb"^\[(?:(profile|sso-session)[ \t]+([^\s\]'\"]+)[ \t]*\]|(default)\])?", re.MULTILINE)
+_SOURCE = re.compile(rb"^source_profile[ \t]*[=:]", re.MULTILINE | re.IGNORECASE)
 _OUR_ROLE = re.compile(rb"\bcredential-process[ \t]+[^\s/]+/([0-9]{12})/(\S+)")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}")
 _LONGEST = 200
@@ -35,9 +37,13 @@ SERVICES = (
 
 
 def main(arguments: list[str]) -> int:
-    """Print the candidates of one kind, a line each: the value, and behind a tab what it is. Never fails."""
+    """Print the candidates of one kind, a line each: the value, and behind a tab what it is. Never fails.
+
+    A second word leaves only those that begin with it: bash takes long to pass over thousands.
+    """
     try:
-        found = known(arguments[0], dict(os.environ)) if arguments else []
+        kind, start = [*arguments[:2], "", ""][:2]
+        found = [each for each in known(kind, dict(os.environ)) if each[0].startswith(start)]
         text = "".join(f"{value}\t{what}\n" if what else f"{value}\n" for value, what in found)
         _write(text.encode("utf-8", "replace"))
     except Exception:  # noqa: BLE001 - a word on the screen would stand in the middle of a command line
@@ -59,7 +65,7 @@ def _is_typable(value: str) -> bool:
 
 
 def _shown(what: str) -> str:
-    return "".join(each for each in what if each.isprintable())[:_LONGEST]
+    return what if what.isprintable() else "".join(each for each in what if each.isprintable())[:_LONGEST]
 
 
 # The config file, by its lines: configparser would need 0.2 s for 4,000 profiles
@@ -67,51 +73,47 @@ def _shown(what: str) -> str:
 
 def _profiles(variables: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Give what `exec` and the others take: generated profiles, and those by hand that build on another profile."""
-    for kind, name, lines in _sections(variables):
-        keys = {line.partition(b"=")[0].strip().lower() for line in lines if not line[:1].isspace()}
-        role = next((found for line in lines if (found := _OUR_ROLE.search(line))), None)
-        if kind == "profile" and role:
+    for kind, name, text in _sections(variables):
+        if kind == "sso-session":
+            continue
+        role = _OUR_ROLE.search(text)
+        if role:
             yield name, role[1].decode()
-        elif kind == "profile" and b"source_profile" in keys:
+        elif _SOURCE.search(text):
             yield name, "role_arn"
 
 
 def _sessions(variables: dict[str, str]) -> Iterator[tuple[str, str]]:
-    for kind, name, lines in _sections(variables):
+    for kind, name, text in _sections(variables):
         if kind == "sso-session":
-            yield name, _value(lines, b"sso_start_url")
+            yield name, _value(text, b"sso_start_url")
 
 
 def _regions(variables: dict[str, str]) -> Iterator[tuple[str, str]]:
-    for _kind, _name, lines in _sections(variables):
+    for _kind, _name, text in _sections(variables):
         for key in (b"region", b"sso_region"):
-            region = _value(lines, key)
+            region = _value(text, key)
             if _REGION.fullmatch(region):
                 yield region, ""
 
 
-def _value(lines: Iterable[bytes], key: bytes) -> str:
-    for line in lines:
+def _value(text: bytes, key: bytes) -> str:
+    for line in text.splitlines():
         found, _, value = line.partition(b"=")
         if found.strip().lower() == key:
             return value.strip().decode("utf-8", "replace")
     return ""
 
 
-def _sections(variables: dict[str, str]) -> Iterator[tuple[str, str, list[bytes]]]:
-    kind, name, lines = "", "", list[bytes]()
-    for line in _content(config_file(variables)).splitlines():
-        if line[:1] != b"[":
-            lines.append(line)
-            continue
-        if kind:
-            yield kind, name, lines
-        header = _HEADER.match(line)
-        kind = (header[1] or b"profile").decode() if header else ""
-        name = (header[2] or header[3]).decode("utf-8", "replace") if header else ""
-        lines = []
-    if kind:
-        yield kind, name, lines
+def _sections(variables: dict[str, str]) -> Iterator[tuple[str, str, bytes]]:
+    """Give the kind, the name and the text of every profile and session."""
+    text = _content(config_file(variables))
+    headers = list(_HEADER.finditer(text))
+    ends = [*(header.start() for header in headers[1:]), len(text)]
+    for header, end in zip(headers, ends, strict=True):
+        name = header[2] or header[3]
+        if name:
+            yield (header[1] or b"profile").decode(), name.decode("utf-8", "replace"), text[header.end() : end]
 
 
 # What the last sync remembered
@@ -136,8 +138,8 @@ def _roles(variables: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _words(variables: dict[str, str]) -> Iterator[tuple[str, str]]:
-    for _kind, name, lines in _sections(variables):
-        word = _value(lines, b"credential_process").rpartition(" ")[2]
+    for _kind, name, text in _sections(variables):
+        word = _value(text, b"credential_process").rpartition(" ")[2]
         if word.count("/") == 2:  # noqa: PLR2004 - SESSION/ACCOUNT/ROLE
             yield word, name
 

@@ -129,7 +129,7 @@ _awssso_offer_place() {
     *)
         while IFS= read -r each; do
             _awssso_offer "$lead${each%%$'\t'*}"
-        done < <(command awssso complete "$1" 2>/dev/null)
+        done < <(command awssso complete "$1" "${typed#"$lead"}" 2>/dev/null)
         ;;
     esac
 }

@@ -132,6 +132,11 @@ def test_a_candidate_is_a_line_with_what_it_is_behind_a_tab(known):
     assert done.stdout.splitlines()[1] == "production.ReadOnlyAccess\t210987654321"
 
 
+def test_a_start_leaves_only_the_candidates_that_begin_with_it(known):
+    assert complete("profile", "prod").stdout == "production.ReadOnlyAccess\t210987654321\n"
+    assert complete("profile", "zzz").stdout == ""
+
+
 def test_the_quick_path_is_silent_whatever_is_wrong(known):
     (known / ".cache" / "awssso" / "inventory" / "broken.json").write_text('{"accounts": [')
     os.mkfifo(known / "pipe")

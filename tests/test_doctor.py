@@ -472,6 +472,10 @@ def test_the_report_names_no_account_profile_or_home_unless_it_is_asked(healthy)
         assert str(healthy.home) not in said
         assert FAKE_KEY not in said
     assert "production.ReadOnlyAccess" in healthy.run("doctor", "-v").stdout
+    healthy.settings("agent = perhaps")
+    said = healthy.run("doctor").stdout
+    assert "problem  ~/.config/awssso/config, line 1:" in said
+    assert str(healthy.home) not in said
 
 
 def test_every_check_says_something_when_all_is_well(healthy):
