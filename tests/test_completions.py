@@ -266,12 +266,12 @@ class Typist:
 
     def _started(self, command):
         ours, theirs = pty.openpty()
+        # fish wants the terminal to be its own.
         process = subprocess.Popen(
-            command,
+            ["setsid", "--ctty", *command],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            start_new_session=True,
             env={**os.environ, "PS1": "", "TERM": "dumb", "HISTFILE": "/dev/null"},
         )
         os.close(theirs)
@@ -382,9 +382,18 @@ def test_fish_completes_every_place(path):
 
 
 @needs["fish"]
-def test_fish_reads_the_words_that_it_completes_itself(path):
-    line = in_fish(path, "awssso run team@pr")
-    assert line == ["team@prod.Admin"]
+def test_fish_at_a_terminal_puts_odd_names_into_the_line_as_one_word(path):
+    script = path / "awssso.fish"
+    script.write_text(completions.script("fish", a_parser()))
+    typist = Typist("fish", "--no-config", "-i")
+    shows_its_words = "function awssso; printf 'FIR''ST>\\037'; printf '%s\\037' $argv; printf '<LA''ST>\\n'; end"
+    try:
+        typist.types(f"source {script}; {shows_its_words}; echo REA''DY\r", "READY")
+        assert words_typed(typist, "awssso run -A Pay\t") == ["run", "-A", ODD]
+        assert words_typed(typist, "awssso run -A 'Pay\t") == ["run", "-A", ODD]
+        assert words_typed(typist, "awssso ru\t --ke\t team\t") == ["run", "--keys", "team@prod.Admin"]
+    finally:
+        typist.leaves()
 
 
 def test_powershell_gets_every_place_in_a_table_whose_lines_it_reads(path):
