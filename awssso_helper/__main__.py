@@ -28,6 +28,16 @@ def main() -> "NoReturn":
         from awssso_helper.candidates import main as run_candidates  # noqa: PLC0415
 
         _leave(run_candidates(arguments[1:]))
+    if arguments == ["list", "--names"] and os.name == "posix":
+        from awssso_helper import quick_names  # noqa: PLC0415
+
+        found = quick_names.listed(os.environb)  # type: ignore[arg-type]  # a mapping is enough
+        if found is not None:
+            _say(found)
+    if arguments == ["--version"]:
+        from awssso_helper import __version__  # noqa: PLC0415
+
+        _say(f"awssso {__version__}\n".encode())
     if arguments == ["agent", "serve"]:
         # It stays for hours, and needs neither a parser nor the other commands in memory.
         from awssso_helper.agent import main as run_agent  # noqa: PLC0415
@@ -36,6 +46,16 @@ def main() -> "NoReturn":
     from awssso_helper.cli import run  # noqa: PLC0415
 
     _leave(run(arguments))
+
+
+def _say(text: bytes) -> "NoReturn":
+    """Print and leave."""
+    try:
+        while text:
+            text = text[os.write(1, text) :]
+    except OSError:
+        os._exit(1)
+    os._exit(0)
 
 
 def _leave(status: int) -> "NoReturn":

@@ -14,6 +14,8 @@ VERSION = "0.1.0.dev0"
 PATIENCE = 4.5
 LONGEST = 4 << 20
 MISS = b"-"
+# How long, in steps of a hundredth of a second, a caller waits for another who is starting the agent.
+QUEUE_STEPS = 150
 
 
 def directories(environ: dict[bytes, bytes]) -> list[bytes]:
@@ -156,11 +158,61 @@ def answer(arguments: list[str]) -> None:
     posix._exit(status)  # noqa: SLF001 - os._exit under its own name: an orderly exit costs a tenth
 
 
+def has_waited(environ: dict[bytes, bytes]) -> bool:
+    """Of many who find no agent let one become the full command, which starts one; the others wait and ask again.
+
+    A hundred full commands at once would take both cores of a laptop for longer than an SDK waits. Who goes on holds
+    the gate until its process ends, whatever it has become; who waited leaves it open.
+    """
+    from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - only a miss needs it
+    from time import sleep  # noqa: PLC0415
+
+    gate = _gate(environ)
+    if gate < 0:
+        return False
+    for step in range(QUEUE_STEPS):
+        try:
+            flock(gate, LOCK_EX | LOCK_NB)
+        except OSError:
+            sleep(0.01)
+            continue
+        if step == 0:
+            posix.set_inheritable(gate, True)
+            return False
+        break
+    posix.close(gate)
+    return True
+
+
+def _gate(environ: dict[bytes, bytes]) -> int:
+    """Open the gate in the first of our directories that an agent made; -1 where there is none.
+
+    Never as a standard file that happens to be closed: the answer would be written into it.
+    """
+    from fcntl import F_DUPFD_CLOEXEC, fcntl  # noqa: PLC0415 - as above
+
+    for directory in directories(environ):
+        try:
+            if posix.stat(directory).st_uid == posix.geteuid():
+                low = posix.open(directory + b"/gate", posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW, 0o600)
+                gate = fcntl(low, F_DUPFD_CLOEXEC, 3)
+                posix.close(low)
+                return gate
+        except OSError:
+            continue
+    return -1
+
+
 def main(full: str, arguments: list[str]) -> None:
     """Print the agent's answer and leave, or become the full command."""
+    from time import monotonic  # noqa: PLC0415 - built in
+
+    began, environ = monotonic(), posix.environ
     answer(arguments)
+    if has_waited(environ):
+        answer(arguments)
     try:
-        posix.execv(full, [full, *arguments])
+        posix.execve(full, [full, *arguments], {**environ, b"AWSSSO_BEGAN": b"%.3f" % began})
     except OSError:
         posix.write(2, b"awssso: the program that this profile calls does not start; install awssso-helper anew\n")
     posix._exit(1)  # noqa: SLF001 - as above

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shlex
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from sandbox import AWSSSO
 from secret_service import wait_until
 from test_agent import configure
 
-from awssso_helper import __version__, launcher, warm
+from awssso_helper import __version__, credential_process, launcher, warm
 
 READER = "corp/210987654321/ReadOnlyAccess"
 WARM = ("-c", launcher.GO, str(Path(warm.__file__).parent))
@@ -133,6 +135,89 @@ def test_a_full_command_that_does_not_start_is_one_line(sandbox):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("awssso: ")
     assert done.stderr.count("\n") == 1
+
+
+# Of many, one goes ahead
+
+PATIENT = """
+import sys
+sys.path[:] = [sys.argv[1], *sys.path]
+import warm
+warm.QUEUE_STEPS = {}
+warm.main(sys.argv[2], sys.argv[3:])
+"""
+
+
+def start_warm(sandbox, full, steps=6000):
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        PATIENT.format(steps),
+        WARM[2],
+        str(full),
+        "credential-process",
+        READER,
+    ]
+    return subprocess.Popen(command, env=sandbox.variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def counting(sandbox) -> tuple[Path, Path]:
+    """A full command that leaves a mark each time it is started."""
+    command, marks = sandbox.home / "counting", sandbox.home / "marks"
+    command.write_text(f'#!/bin/sh\necho >> {shlex.quote(str(marks))}\nexec {shlex.quote(AWSSSO)} "$@"\n')
+    command.chmod(0o755)
+    return command, marks
+
+
+def test_of_thirty_who_find_no_agent_one_becomes_the_full_command(served):
+    served.stop_agent()
+    command, marks = counting(served)
+    running = [start_warm(served, command) for _ in range(30)]
+    answers = [each.communicate(timeout=60) for each in running]
+    assert {json.loads(said)["Version"] for said, _ in answers} == {1}
+    assert {errors for _, errors in answers} == {""}
+    assert marks.read_text() == "\n"
+
+
+def test_who_waited_in_vain_goes_on_alone(served):
+    served.stop_agent()
+    gate = os.open(served.home / "run" / "awssso" / "gate", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(gate, fcntl.LOCK_EX)
+    said, errors = start_warm(served, AWSSSO, steps=3).communicate(timeout=60)
+    os.close(gate)
+    assert errors == ""
+    assert json.loads(said)["Version"] == 1
+
+
+def test_where_no_agent_can_be_all_go_on(served):
+    served.stop_agent()
+    served.settings("keyring = plaintext-file", "agent = off")
+    command, marks = counting(served)
+    running = [start_warm(served, command) for _ in range(10)]
+    assert {json.loads(each.communicate(timeout=60)[0])["Version"] for each in running} == {1}
+    assert len(marks.read_text()) == 10
+
+
+def test_a_trap_in_the_place_of_the_gate_stops_nobody(served):
+    served.stop_agent()
+    gate = served.home / "run" / "awssso" / "gate"
+    gate.unlink(missing_ok=True)
+    gate.symlink_to(served.home / "planted")
+    said, errors = start_warm(served, AWSSSO).communicate(timeout=60)
+    assert (json.loads(said)["Version"], errors) == (1, "")
+    assert not (served.home / "planted").exists()
+
+
+def test_the_time_that_the_launcher_waited_counts(monkeypatch):
+    now = time.monotonic()
+    for value, is_taken in (("", False), ("x", False), ("nan", False), ("-5", False), ("inf", False), ("1e9", False)):
+        monkeypatch.setenv("AWSSSO_BEGAN", value)
+        assert (credential_process._began() < now) is is_taken
+    monkeypatch.setenv("AWSSSO_BEGAN", str(now - 1))
+    assert credential_process._began() == now - 1
+    assert "AWSSSO_BEGAN" not in os.environ
 
 
 # Whom it trusts
