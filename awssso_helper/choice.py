@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 # How many candidates are named.
 _SHOWN = 8
-# What a word is worth in `matching` when it is a whole name, is in a name at all, and abbreviates one.
-_WHOLE = 90
+# What a word is worth in `matching` when it is in a name at all, and when it abbreviates one.
 _TYPED = 40
 _ABBREVIATED = 5
 # What may stand between words instead of a blank: production/Admin, prod.admin, prod:admin.
@@ -55,8 +54,10 @@ def by_words(words: Sequence[str], entries: Sequence[Entry]) -> Entry:
     matches = _meant(words, entries) or _meant(_SEPARATORS.split(name), entries)
     if not matches:
         raise _unknown(name, entries)
-    whole = [each.entry for each in matches if each.score >= _WHOLE * len(each.words)]
-    return _only(whole if len(whole) == 1 else [each.entry for each in matches], name)
+    # A whole name beats a part of one: an account called production can be named beside payments-production.
+    most = max(_whole_names(match) for match in matches)
+    wholly = [match.entry for match in matches if _whole_names(match) == most]
+    return wholly[0] if len(wholly) == 1 and most else _only([match.entry for match in matches], name)
 
 
 def by_account_and_role(account: str, role: str, entries: Sequence[Entry]) -> Entry:
@@ -109,6 +110,11 @@ def _meant(words: Sequence[str], entries: Sequence[Entry]) -> list[Match]:
     Whoever lost prod2 and types it must not find themselves in prod1.
     """
     return [match for match in matching.ranked(words, entries) if not match.is_forgiven or _is_abbreviated(match)]
+
+
+def _whole_names(match: Match) -> int:
+    names = {matching.folded(text) for text in matching.fields_of(match.entry).values()}
+    return sum(word in names for word in match.words)
 
 
 def _is_abbreviated(match: Match) -> bool:

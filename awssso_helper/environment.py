@@ -15,7 +15,7 @@
 | `ZDOTDIR` | where zsh reads its start files |
 | `AWSSSO_CONFIG` | another settings file |
 | `AWSSSO_SESSION` | the SSO session when no `-S` is given |
-| `AWSSSO_PROFILE` | the profile whose variables `exec`, `env` or `use` put in force; ours to set |
+| `AWSSSO_PROFILE`, `AWSSSO_REGION` | from `exec`, `env`, `use`: the profile that is in force, and its region |
 | `AWSSSO_SHELL_FUNCTION`, `AWSSSO_PREVIOUS` | from the shell function to `use`: which shell, and the profile before |
 | `AWS_PROFILE` | the profile when `exec`, `env` or `console` name none |
 | `SHELL`, `COMSPEC` | the shell that `exec` starts |

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from awssso_helper.model import RoleCredentials
 
-# Our own mark: the profile whose variables are in force. Prompts may show it.
+# Our own marks: the profile whose variables are in force, which prompts may show, and the region that came with it.
 MARK = "AWSSSO_PROFILE"
+REGION_MARK = "AWSSSO_REGION"
 
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 # Every variable by which an SDK finds credentials, old spellings included.
@@ -42,8 +43,7 @@ SOURCES = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 )
 _SOURCE_PREFIXES = ("AWS_CONTAINER_", "AWS_WEB_IDENTITY_")
-# What only we would have set, together with the mark.
-_LEFT_BY_US = (*_REGIONS, "AWS_ACCOUNT_ID")
+_ACCOUNT = "AWS_ACCOUNT_ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def of_keys(credentials: RoleCredentials, name: str, region: str, variables: Map
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key.reveal(),
         "AWS_SESSION_TOKEN": credentials.session_token.reveal(),
         "AWS_CREDENTIAL_EXPIRATION": utc_text(credentials.expires_at),
-        "AWS_ACCOUNT_ID": credentials.account_id,
+        _ACCOUNT: credentials.account_id,
         **_region(region),
         MARK: name,
     }
@@ -80,21 +80,25 @@ def of_keys(credentials: RoleCredentials, name: str, region: str, variables: Map
 
 def of_nothing(variables: Mapping[str, str]) -> Handover:
     """Take back whatever was handed over, or set by hand."""
-    names = [*SOURCES, *_LEFT_BY_US, MARK]
-    return Handover({}, (*names, *_further_sources(variables)))
+    return Handover({}, (*SOURCES, *_REGIONS, _ACCOUNT, MARK, REGION_MARK, *_further_sources(variables)))
 
 
 def _region(region: str) -> dict[str, str]:
     # botocore reads only AWS_DEFAULT_REGION, the other SDKs only AWS_REGION (PROTOCOL 4.3).
-    return dict.fromkeys(_REGIONS, region) if region else {}
+    return dict.fromkeys((*_REGIONS, REGION_MARK), region) if region else {}
 
 
 def _handover(values: dict[str, str], variables: Mapping[str, str]) -> Handover:
-    names = [*SOURCES, *_further_sources(variables)]
-    if variables.get(MARK):
-        # A region or account of the profile before; one that the user set stays.
-        names += _LEFT_BY_US
+    names = [*SOURCES, *_left_by_us(variables), *_further_sources(variables)]
     return Handover(values, tuple(name for name in names if name not in values))
+
+
+def _left_by_us(variables: Mapping[str, str]) -> list[str]:
+    """Find region and account of the profile before; what the user set stays."""
+    region = variables.get(REGION_MARK)
+    names = [name for name in _REGIONS if region and variables.get(name) == region]
+    has_our_keys = bool(variables.get(MARK)) and "AWS_ACCESS_KEY_ID" in variables
+    return [*names, REGION_MARK, *([_ACCOUNT] if has_our_keys else [])]
 
 
 def _further_sources(variables: Mapping[str, str]) -> list[str]:

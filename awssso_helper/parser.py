@@ -182,14 +182,17 @@ def split_program(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     while at < len(arguments):
         word = arguments[at]
         action = options.get(word) or options.get(word.partition("=")[0]) or options.get(word[:2])
-        if not word.startswith("-") or action is None:
-            if is_named or word.startswith("-"):
+        if word.startswith("-") and action is None:
+            # Not one of ours: the parser says so.
+            return list(arguments), []
+        if action is None:
+            if is_named:
                 break
             is_named = True
         elif action.dest in ("profile", "account", "role"):
             is_named = True
         takes_next = action is not None and action.nargs is None and word in action.option_strings
-        at += 2 if word.startswith("-") and takes_next else 1
+        at += 2 if takes_next else 1
     return list(arguments[:at]), list(arguments[at:])
 
 
@@ -355,7 +358,7 @@ or profile name.
 
 _WHICH_ROLE = """\
 PROFILE is a profile's name, or the beginning of one, or words that occur in its account, role or name: `prod admin`,
-`prod.read`. Words that mean several roles list them, and nothing is done. Without any, the profile in force
+`staging.read`. Words that mean several roles list them, and nothing is done. Without any, the profile in force
 (AWS_PROFILE) is meant.
 """
 
@@ -395,7 +398,7 @@ over AWS_PROFILE instead, and the program's SDK fetches new keys by itself.
 {_WHICH_ROLE}
   awssso exec production.AdministratorAccess -- terraform plan
   awssso exec prod admin -- env        words before the --
-  awssso exec --profile-only prod.read -- ./nightly.sh
+  awssso exec --profile-only staging.read -- ./nightly.sh
   awssso exec staging.PowerUserAccess  a shell
 """,
     )
@@ -417,9 +420,9 @@ win over them. --keys sets the keys themselves and AWS_CREDENTIAL_EXPIRATION ins
 Every value is quoted for its shell. --unset removes what was set.
 
 {_WHICH_ROLE}
-  eval "$(awssso env prod.read)"                        bash, zsh
-  awssso env prod.read | source                         fish
-  awssso env prod.read | Out-String | Invoke-Expression PowerShell
+  eval "$(awssso env staging.read)"                        bash, zsh
+  awssso env staging.read | source                         fish
+  awssso env staging.read | Out-String | Invoke-Expression PowerShell
 """,
     )
     _role_options(command)
@@ -450,8 +453,8 @@ DESTINATION is a service (s3, ec2, cloudwatch, lambda, iam and so on), a path su
 /cloudwatch/home#alarmsV2: or the URL of a console page. Other hosts are refused.
 
 {_WHICH_ROLE}
-  awssso console prod.read -d s3
-  awssso console prod.read --url         print the link
+  awssso console prod admin -d s3
+  awssso console prod admin --url        print the link
   awssso console -A production -R ReadOnlyAccess
 """,
     )
