@@ -1,4 +1,4 @@
-"""What a shell's completion asks for: `awssso list --names`, read without a parser and at once.
+"""`awssso list --names` at once: the names of a block that is exactly as we write it, without a parser.
 
 An accelerator like the warm lane: it knows the block of `~/.aws/config` as we write it, and wherever anything is not
 so, it says nothing and the full command answers. It imports nothing that a bare interpreter has not loaded.
