@@ -118,19 +118,33 @@ def sign_in(
 
 
 def _record(session: SsoSession, known: SignIn | None) -> SignIn:
-    """Give the record to go on from; the first sign-in binds the name of a session to its place (SECURITY B8)."""
+    """Give the record to go on from."""
     if known is None:
         return SignIn(session)
-    before = known.session
-    if (before.start_url, before.region) == (session.start_url, session.region):
+    if not _has_moved(session, known):
         return replace(known, session=session)
-    if known.token is None:
-        return SignIn(session)  # its registrations are the other place's
+    refuse_moved(session, known)
+    return SignIn(session)  # its registrations are the other place's
+
+
+def refuse_moved(session: SsoSession, known: SignIn | None) -> None:
+    """Hold a session to its place: the first sign-in binds its name to it, and a token goes nowhere else (SECURITY B8).
+
+    Raises:
+        RefusedError: the session leads to another place than the one signed in to.
+    """
+    if known is None or known.token is None or not _has_moved(session, known):
+        return
+    before = known.session
     raise RefusedError(
         f"session {session.name} was {before.start_url} in {before.region} when you signed in; "
         f"now it is {session.start_url} in {session.region}",
         hint=f"if the new one is right: awssso logout -S {session.name}, then awssso login -S {session.name}",
     )
+
+
+def _has_moved(session: SsoSession, known: SignIn) -> bool:
+    return (known.session.start_url, known.session.region) != (session.start_url, session.region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,10 +256,10 @@ def test_all_signs_in_to_every_session_and_one_that_fails_does_not_keep_the_othe
     sandbox.ok("logout", "-S", "bob")
     synced = sandbox.run("sync", "--all", "--json")
     facts = json.loads(synced.stdout)
-    assert synced.returncode == 3
-    assert [each["name"] for each in facts["sessions"]] == ["ada", "broken"]
-    assert [each["name"] for each in facts["failed_sessions"]] == ["bob"]
-    assert len(names(sandbox)) == 3 * 34, "profiles of a session that could not be asked stay"
+    assert synced.returncode == 6, "the status of the first that failed"
+    assert [each["name"] for each in facts["sessions"]] == ["ada"]
+    assert [each["name"] for each in facts["failed_sessions"]] == ["broken", "bob"]
+    assert len(names(sandbox)) == 2 * 34, "profiles of a session that could not be asked stay"
     sandbox.ok("logout", "--all")
     assert sandbox.run("sync", "--all").returncode == 3
     assert sandbox.simulator.count("Logout") == 3
@@ -575,6 +575,24 @@ def test_a_session_moved_to_another_portal_is_not_followed(sandbox):
     assert done.returncode == 6
     assert "d-6666666666" in done.stderr
     assert "d-1234567890" in done.stderr
+    sandbox.simulator.clear_log()
+    assert sandbox.run("sync").returncode == 6
+    assert sandbox.simulator.log == [], "no token goes to the new place"
+    sandbox.ok("logout")
+    assert sandbox.run("login", "--no-sync").returncode == 5, "now it is followed, and AWS says that it is wrong"
+
+
+def test_of_several_sessions_the_option_counts_then_the_variable_then_the_setting(sandbox):
+    for name in ("ada", "bob", "eve"):
+        sandbox.configure(name)
+    alone = sandbox.run("login")
+    assert alone.returncode == 2
+    assert "several SSO sessions: ada, bob, eve" in alone.stderr
+    sandbox.settings("keyring = plaintext-file", "default_session = bob")
+    assert "bob: signed in" in sandbox.ok("login", "--no-sync").stderr
+    assert "eve: signed in" in sandbox.ok("login", "--no-sync", AWSSSO_SESSION="eve").stderr
+    assert "ada: signed in" in sandbox.ok("login", "--no-sync", "-S", "ada", AWSSSO_SESSION="eve").stderr
+    assert "hint: -S bob" in sandbox.run("sync", AWSSSO_SESSION="bub").stderr
 
 
 def test_output_into_a_closed_pipe_is_quiet(sandbox):

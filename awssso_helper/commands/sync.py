@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper import news
-from awssso_helper.commands.context import each_of
+from awssso_helper.commands.context import KEYRING_SECONDS, each_of
 from awssso_helper.errors import AwsssoError
+from awssso_helper.model import Deadline
 from awssso_helper.terminal import Recorder, safe
 
 if TYPE_CHECKING:
@@ -48,12 +49,14 @@ def _synced_behind(context: Context) -> int:
 def synced(context: Context, sessions: list[SsoSession]) -> int:
     """Discover and write the profiles of these sessions, and say so; gives the exit status."""
     from awssso_helper.discovery import WORKERS  # noqa: PLC0415
+    from awssso_helper.login import refuse_moved  # noqa: PLC0415
 
     options = context.options
     is_dry, wants_json = getattr(options, "dry_run", False), getattr(options, "json", False)
     asks_all = getattr(options, "full", False)
 
     def discovered(session: SsoSession) -> Found:
+        refuse_moved(session, context.credentials.sign_in_of(session.name, Deadline(KEYRING_SECONDS)))
         service = context.service(session, connections=WORKERS)
         with context.terminal.progress(f"{session.name}: accounts") as progress:
             return context.sync.found(session, service, progress, asks_all=asks_all, is_dry=is_dry)
