@@ -87,7 +87,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _dispatched(arguments: Sequence[str], environment: Any, terminal: Any) -> int:
-    options = _parsed(arguments)
+    try:
+        options = _parsed(arguments)
+    except SystemExit as end:
+        # argparse, after help or a mistake. Passed on, Python would stay at its prompt where PYTHONINSPECT is set.
+        return end.code if isinstance(end.code, int) else 1
     from awssso_helper import files, launcher, news  # noqa: PLC0415 - `--help` and mistakes need none of it
     from awssso_helper.commands.context import Context  # noqa: PLC0415
 

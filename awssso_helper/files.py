@@ -82,7 +82,7 @@ def locked(path: Path, deadline: Deadline) -> Iterator[None]:
     """
     private_dir(path.parent)
     with _told(path, "lock"):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW | _PLAIN, 0o600)
+        descriptor = _opened_lock(path)
     try:
         _wait(descriptor, path, deadline)
         try:
@@ -93,6 +93,22 @@ def locked(path: Path, deadline: Deadline) -> Iterator[None]:
                 _release(descriptor)
     finally:
         _close_descriptor(descriptor)
+
+
+def _opened_lock(path: Path) -> int:
+    flags = _NOFOLLOW | _PLAIN
+    try:
+        return os.open(path, flags | os.O_RDWR)
+    except FileNotFoundError:
+        descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        # Whoever only reads, in a home that is mounted read-only, can lock all the same.
+        return os.open(path, flags | os.O_RDONLY)
+    if sys.platform != "win32":
+        os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _wait(descriptor: int, path: Path, deadline: Deadline) -> None:
@@ -187,7 +203,9 @@ def _make(path: Path) -> None:
         _make(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
     except FileExistsError:
-        pass
+        return
+    # A umask that takes rights from ourselves would leave us a directory that we can never use.
+    path.chmod(0o700)
 
 
 # Reading
