@@ -189,7 +189,7 @@ def test_zsh_with_unusual_options_is_quiet(user, python):
 def test_a_universal_variable_of_fish_stays_the_users_own(user, python):
     begin = "set -Ux AWS_PROFILE mine"
     names = "set -U --names | string match AWS_PROFILE; set -eU AWS_PROFILE"
-    script = [begin, INIT["fish"], f"awssso use {A}", shown(python), "awssso use --clear", names]
+    script = [begin, INIT["fish"], f"awssso use {A}", shown(python), "awssso use --clear", "awssso use --clear", names]
     # Not by `session`: without its configuration fish has no universal variables.
     done = user.program("fish", "-c", "\n".join(script))
     assert json.loads(done.stdout.splitlines()[0])["AWS_PROFILE"] == A
