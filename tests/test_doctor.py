@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import grp
 import json
 import os
 import pty
+import pwd
 import select
 import socket
 import subprocess
@@ -315,6 +317,19 @@ def test_what_others_can_write_is_found(healthy):
     healthy.config.chmod(0o600)
     (healthy.home / ".aws").chmod(0o777)
     assert "everybody can write ~/.aws" in wrong(healthy)["writable-by-all"]["what"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to any group")
+def test_a_group_that_can_write_counts_when_it_has_somebody_else(healthy):
+    named = {entry.pw_gid: entry.pw_name for entry in pwd.getpwall() if entry.pw_uid != 0}
+    crowded = next(iter(named))
+    empty = next(
+        entry.gr_gid for entry in grp.getgrall() if entry.gr_gid not in named and not entry.gr_mem and entry.gr_gid
+    )
+    for group, wanted in ((empty, {}), (crowded, {"writable-by-group"})):
+        os.chown(healthy.config, -1, group)
+        healthy.config.chmod(0o660)
+        assert wrong(healthy).keys() == set(wanted)
 
 
 def test_credentials_that_others_can_read_are_found(healthy):

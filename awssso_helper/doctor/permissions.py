@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from awssso_helper.doctor.patient import Patient
 
 _ROOT = 0
+# Homebrew's directories belong to the group of those who may use sudo.
+_ADMINISTRATORS = frozenset({"admin", "wheel", "sudo"})
 
 
 def permissions(patient: Patient) -> Iterator[Finding]:
@@ -71,18 +73,21 @@ if sys.platform != "win32":
             return
         if status.st_mode & 0o002:
             yield Finding("writable-by-all", "problem", f"everybody can write {shown}", f"chmod o-w {shown}")
-        elif status.st_mode & 0o020 and not _is_private_group(status.st_gid):
+        elif status.st_mode & 0o020 and not _is_harmless(status.st_gid):
             yield Finding("writable-by-group", "warning", f"a group can write {shown}", f"chmod g-w {shown}")
 
-    def _is_private_group(group: int) -> bool:
-        """Say whether a group has nobody but this user: the one of their name, as most systems make them."""
+    def _is_harmless(group: int) -> bool:
+        """Say whether a group has nobody but this user, or only people who can become root anyway."""
         if group == _ROOT:
             return True
         try:
-            user, entry = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+            user, entry = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
         except KeyError:
             return False
-        return entry.gr_name == user.pw_name and set(entry.gr_mem) <= {user.pw_name}
+        if entry.gr_name in _ADMINISTRATORS:
+            return True
+        born_into = {each.pw_name for each in pwd.getpwall() if each.pw_gid == group}
+        return {*entry.gr_mem, *born_into} <= {user, "root"}
 
     def _not_private(patient: Patient, path: Path) -> Iterator[Finding]:
         try:
