@@ -26,11 +26,10 @@ _THEIRS = re.compile(r"[0-9a-f]{40}\.json|botocore-client-id-[a-z0-9-]+\.json")
 
 def leftovers(patient: Patient) -> Iterator[Finding]:
     """Find tokens and role credentials in plain files; removing them is offered, never done without a yes."""
-    aws = patient.environment.aws_config_file.parent
-    home = patient.environment.home / ".aws"
+    # The caches do not follow AWS_CONFIG_FILE.
+    base = patient.environment.home / ".aws"
     for directory, noun in (("sso/cache", "token"), ("cli/cache", "set of role credentials")):
-        for base in sorted({aws, home}):
-            yield from _findings(patient, base / directory, noun)
+        yield from _findings(patient, base / directory, noun)
 
 
 def _findings(patient: Patient, directory: Path, noun: str) -> Iterator[Finding]:
