@@ -136,11 +136,11 @@ def test_a_region_in_the_credentials_file_hides_nothing(healthy):
     assert wrong(healthy) == {}
 
 
-@pytest.mark.parametrize("line", ["sso_account_id = 210987654321", "login_session = x", "role_arn = x"])
-def test_a_source_beside_ours_is_found(healthy, line):
-    text = healthy.config.read_text().replace("credential_process", f"{line}\ncredential_process", 1)
-    healthy.config.write_text(text)
-    assert "source-beside-ours" in wrong(healthy)
+def test_a_source_beside_ours_is_found(healthy):
+    text = healthy.config.read_text()
+    for line in ("sso_account_id = 210987654321", "login_session = x", "role_arn = x"):
+        healthy.config.write_text(text.replace("credential_process", f"{line}\ncredential_process", 1))
+        assert "source-beside-ours" in wrong(healthy), line
 
 
 def test_a_source_that_leaks_into_every_profile_is_found(healthy):
@@ -150,24 +150,24 @@ def test_a_source_that_leaks_into_every_profile_is_found(healthy):
     assert "line 1" in found["config-not-portable"]["what"]
 
 
-@pytest.mark.parametrize(
-    ("variables", "identity"),
-    [
-        ({"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}, "keys-in-environment"),
-        ({"AWS_ACCESS_KEY_ID": "x"}, "half-a-key-in-environment"),
-        ({"AWS_SECRET_ACCESS_KEY": "x"}, "half-a-key-in-environment"),
-        ({"AWS_WEB_IDENTITY_TOKEN_FILE": "x", "AWS_ROLE_ARN": "y"}, "web-identity-in-environment"),
-        ({"AWS_DEFAULT_PROFILE": "default"}, "default-profile-variable"),
-        ({"AWS_PROFILE": ""}, "profile-variable-empty"),
-        ({"AWS_PROFILE": "nobody"}, "profile-variable-unknown"),
-        ({"AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}, "file-variable-dangling"),
-        ({"AWS_CA_BUNDLE": "/nowhere"}, "ca-bundle"),
-        ({"AWS_CA_BUNDLE": "/etc/hostname"}, "ca-bundle"),
-        ({"AWS_ENDPOINT_URL_SSO": "https://evil.example"}, "endpoint-refused"),
-    ],
+IN_THE_WAY = (
+    ({"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}, "keys-in-environment"),
+    ({"AWS_ACCESS_KEY_ID": "x"}, "half-a-key-in-environment"),
+    ({"AWS_SECRET_ACCESS_KEY": "x"}, "half-a-key-in-environment"),
+    ({"AWS_WEB_IDENTITY_TOKEN_FILE": "x", "AWS_ROLE_ARN": "y"}, "web-identity-in-environment"),
+    ({"AWS_DEFAULT_PROFILE": "default"}, "default-profile-variable"),
+    ({"AWS_PROFILE": ""}, "profile-variable-empty"),
+    ({"AWS_PROFILE": "nobody"}, "profile-variable-unknown"),
+    ({"AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}, "file-variable-dangling"),
+    ({"AWS_CA_BUNDLE": "/nowhere"}, "ca-bundle"),
+    ({"AWS_CA_BUNDLE": "/etc/hostname"}, "ca-bundle"),
+    ({"AWS_ENDPOINT_URL_SSO": "https://evil.example"}, "endpoint-refused"),
 )
-def test_a_variable_that_stands_in_the_way_is_named(healthy, variables, identity):
-    assert identity in wrong(healthy, **variables)
+
+
+def test_variables_that_stand_in_the_way_are_named(healthy):
+    for variables, identity in IN_THE_WAY:
+        assert identity in wrong(healthy, **variables), variables
 
 
 def test_variables_that_are_only_good_to_know_are_no_fault(healthy):
@@ -383,12 +383,12 @@ def test_an_agent_that_is_not_wanted_is_nothing(sandbox):
     assert "agent = off" in sandbox.run("doctor").stdout
 
 
-@pytest.mark.parametrize(("offset", "severity"), [(7200, "problem"), (-7200, "problem"), (120, "warning")])
-def test_a_clock_that_is_wrong_is_told_from_the_services_answer(healthy, offset, severity):
-    healthy.simulator.clock_offset = offset
-    found = wrong(healthy)["clock-skew"]
-    assert found["severity"] == severity
-    assert ("behind" if offset > 0 else "ahead of") in found["what"]
+def test_a_clock_that_is_wrong_is_told_from_the_services_answer(healthy):
+    for offset, severity in ((7200, "problem"), (-7200, "problem"), (120, "warning")):
+        healthy.simulator.clock_offset = offset
+        found = wrong(healthy)["clock-skew"]
+        assert found["severity"] == severity
+        assert ("behind" if offset > 0 else "ahead of") in found["what"]
 
 
 def test_no_token_is_sent_to_ask_for_the_time(healthy):
