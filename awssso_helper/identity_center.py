@@ -366,12 +366,12 @@ class IdentityCenter:
         self, operation: str, path: str, query: Mapping[str, str], access_token: Secret, deadline: Deadline
     ) -> tuple[Reply, dict[str, Any]]:
         url = f"{self.endpoints.portal}{path}?{urlencode(query, quote_via=quote)}"
-        with self._pace.turn(deadline):
+        with self._pace.turn(deadline) as sent_at:
             reply = self._transport.exchange(
                 "GET", url, headers=_bearer(access_token), body=None, deadline=deadline, limit=_LIMIT
             )
         if reply.status in (429, 503):
-            self._pace.refused(_retry_after(reply))
+            self._pace.refused(sent_at, _retry_after(reply))
         else:
             self._pace.answered()
         return reply, _decoded(operation, reply, sent=(access_token.reveal(),))

@@ -72,6 +72,8 @@ class Transport:
         self._trace = trace or (lambda _line: None)
         self._connections = connections
         self._managers: dict[tuple[bool, str | None], urllib3.PoolManager] = {}
+        # By scheme and host: which proxy, if any, is asked of the system once for each.
+        self._ways: dict[str, urllib3.PoolManager] = {}
 
     def exchange(
         self,
@@ -115,6 +117,12 @@ class Transport:
         return reply
 
     def _manager(self, url: str) -> urllib3.PoolManager:
+        origin = "/".join(url.split("/", 3)[:3])
+        if origin not in self._ways:
+            self._ways[origin] = self._new_way(url)
+        return self._ways[origin]
+
+    def _new_way(self, url: str) -> urllib3.PoolManager:
         is_tls, proxy = url.lower().startswith("https:"), self._environment.proxy_for(url)
         if (is_tls, proxy) not in self._managers:
             options: dict[str, Any] = {"maxsize": self._connections, "num_pools": 8}
