@@ -6,11 +6,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format completions clean modern-aws
+.PHONY: help demo test check bench format completions clean modern-aws
 
 help:
 	@echo "make demo    do the main job against a sandbox organisation, in a throw-away home"
 	@echo "make test    run the tests"
+	@echo "make bench   measure everything and write bench/RESULTS.md (QUICK=1: a short form)"
 	@echo "make check   formatting, lint, types and the laws of the house"
 	@echo "make format  format the code"
 	@echo "make modern-aws  unpack an AWS CLI v2 for the tests that drive one (67 MB; Linux on x86_64)"
@@ -33,6 +34,10 @@ check: $(VENV)/.installed-check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# A quarter of an hour on a quiet machine; `make bench ROOMS="warm cold"` measures only these and writes nothing.
+bench: $(VENV)/.installed
+	QUICK="$(QUICK)" $(BIN)/python -m bench $(ROOMS)
+
 format: $(VENV)/.installed-check
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -45,7 +50,7 @@ completions: $(VENV)/.installed
 	$(BIN)/awssso completions powershell >completions/awssso.ps1
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # Each stamp is one level of dependencies; a change of pyproject.toml installs again.
 $(VENV)/bin/python:
