@@ -184,11 +184,11 @@ def peer_pid(connection: _socket.socket) -> int:
     return int.from_bytes(credentials[:4], sys.byteorder)
 
 
-def facts(environment: Environment, settings: Settings) -> dict[str, Any]:
+def facts(environment: Environment, settings: Settings, patience: float = warm.PATIENCE) -> dict[str, Any]:
     """Give what the agent says of itself: `running`, and its `roles` with the time at which their credentials end."""
     import json  # noqa: PLC0415 - 3 ms that an SDK's call does not need
 
-    answer = asked(environment, "status") if is_wanted(settings) else None
+    answer = asked(environment, "status", patience=patience) if is_wanted(settings) else None
     if answer is None or answer[:1] != b"0":
         return {"running": False, "roles": []}
     return {"running": True, **json.loads(answer[1:])}

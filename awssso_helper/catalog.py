@@ -5,14 +5,18 @@ Read from memory and files only, no network and no keyring, so `list`, the picke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from awssso_helper import agent_client, aws_config, chains, files
+from awssso_helper.errors import UsageError
+from awssso_helper.matching import Patterns, fields_of
 from awssso_helper.model import Account, Role, epoch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from awssso_helper.aws_config import ConfigFile
     from awssso_helper.chains import Chain
@@ -20,7 +24,10 @@ if TYPE_CHECKING:
     from awssso_helper.environment import Environment
     from awssso_helper.model import SsoSession
     from awssso_helper.role_cache import Index
-    from awssso_helper.settings import Settings
+    from awssso_helper.settings import PickerRules, Settings
+
+# An agent that hangs must not hold up what is shown; it answers in a millisecond.
+_PATIENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ class Entry:
     """One role; `profile` is empty where it has none, `expires_at` (epoch seconds) is 0 where nothing is cached.
 
     `region` is that of the profile, or empty. Of a chained profile `chain` is the way there, and `role` is the one at
-    its end, in the session in which it begins: the portal has no credentials for it.
+    its end, in the session in which it begins: the portal has no credentials for it. `tags` are the user's own.
     """
 
     role: Role
@@ -48,7 +55,8 @@ class Entry:
     def holds(self, words: Sequence[str]) -> bool:
         """Say whether all (case-folded) words occur."""
         account = self.account
-        text = f"{account.name}\n{account.id}\n{account.email}\n{self.role.name}\n{self.profile}".casefold()
+        text = f"{account.name}\n{account.id}\n{account.email}\n{self.role.name}\n{self.profile}"
+        text = "\n".join((text, *self.tags)).casefold()
         return all(word in text for word in words)
 
 
@@ -72,23 +80,55 @@ def entries(
     config_file = environment.aws_config_file
     file = aws_config.parsed(files.read(config_file) or b"", name=str(config_file))
     profiles = _Profiles(file)
-    held = {each["role"]: epoch_of(each["expires"]) for each in agent_client.facts(environment, settings)["roles"]}
+    facts = agent_client.facts(environment, settings, _PATIENCE)
+    held = {each["role"]: epoch_of(each["expires"]) for each in facts["roles"]}
     accounts: dict[str, Account] = {}
     found: list[Entry] = []
     for session in sessions:
         inventory = memory.recall(session.name)
-        expirations = index.expirations(session.name) | held
+        expirations = _by_role(index.expirations(session.name) | held)
         for known in inventory.accounts if inventory else ():
             accounts[known.account.id] = known.account
             for name in known.roles:
                 role = Role(session.name, known.account.id, name)
-                expires_at = expirations.get(role.word(), 0)
+                expires_at = expirations.get(role, 0)
                 found += [
                     Entry(role, known.account, profile, expires_at, known.stale, region=profiles.region(profile))
                     for profile in profiles.taken(role) or [""]
                 ]
     found += [each for each in profiles.others(accounts) if only in (None, each.role.session)]
-    return sorted(found, key=lambda entry: (entry.profile == "", entry.profile.casefold(), entry.role))
+    found.sort(key=lambda entry: (entry.profile == "", entry.profile.casefold(), entry.role))
+    return _tagged(found, settings.picker.tags)
+
+
+def _by_role(expirations: Mapping[str, int]) -> dict[Role, int]:
+    found = {}
+    for word, end in expirations.items():
+        with contextlib.suppress(UsageError):
+            found[Role.from_word(word)] = end
+    return found
+
+
+def _tagged(entries: list[Entry], tags: Sequence[tuple[str, Sequence[str]]]) -> list[Entry]:
+    if not tags:
+        return entries
+    patterns = [(name, Patterns(texts)) for name, texts in tags]
+    return [
+        replace(entry, tags=tuple(name for name, each in patterns if each.match(fields_of(entry).values())))
+        for entry in entries
+    ]
+
+
+def is_production(rules: PickerRules) -> Callable[[Entry], bool]:
+    """Give the judge of what the settings call production."""
+    patterns = Patterns(rules.production)
+
+    @lru_cache(maxsize=4096)
+    def judge(entry: Entry) -> bool:
+        account = entry.account
+        return patterns.match((account.name, account.id, entry.role.name, entry.profile, *entry.tags))
+
+    return judge
 
 
 class _Profiles:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper import __version__
@@ -124,6 +125,8 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> AwsssoError:
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
+    if not arguments and sys.stdin and sys.stdin.isatty() and sys.stdout.isatty():
+        arguments = ["pick"]
     arguments, program = split_program(arguments)
     words = [word for word in arguments if not word.startswith("-")]
     known = command_parsers(parser)

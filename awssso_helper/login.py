@@ -93,11 +93,13 @@ def sign_in(
     save: Callable[[SignIn], None],
     port: int = 0,
     deadline_seconds: float = 600,
+    deadline: Deadline | None = None,
 ) -> SignIn:
     """Have a person sign in and give the record with the new token; `save` has had it already.
 
     `known` is what is stored for this session: a client registration in it that still fits is used again. A new
     one goes to `save` before the person is asked for anything. `port` fixes the port of the callback.
+    Whoever wants to end it early gives a `deadline` of their own, and cuts it.
 
     Raises:
         RefusedError: the session leads to another place than the one signed in to before, or the service wants a
@@ -106,7 +108,7 @@ def sign_in(
         OAuthError, ServiceError, NetworkError: the service refused, or could not be asked.
     """
     record = _record(session, known)
-    deadline = Deadline(deadline_seconds)
+    deadline = deadline or Deadline(deadline_seconds)
     start_url = identity_center.resolved_start_url(session.start_url, deadline)
     desk = _Desk(session, start_url, identity_center, method, guide, save, port, deadline)
     try:
@@ -250,7 +252,7 @@ class _Desk:
         trouble: NetworkError | None = None
         while True:
             time.sleep(min(interval, end.remaining()))
-            if end.passed():
+            if end.passed() or self.deadline.passed():
                 raise trouble or self._late()
             try:
                 return self.identity_center.poll_device(

@@ -7,13 +7,14 @@ account id that is nearly right is another account.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from awssso_helper.catalog import Entry
 
@@ -62,12 +63,31 @@ class Match(NamedTuple):
 
         The fields are account, account_id, role, profile, tags (joined by a space) and email.
         """
-        return _spans(self.entry, self.words)
+        return _spans(self.entry, self.words) if self.words else {}
 
 
 def ranked(words: Sequence[str], entries: Iterable[Entry]) -> list[Match]:
     """Give the entries that hold all words, the best first; equals stay in their order, and no words keep all."""
     return Haystack(entries).ranked(words)
+
+
+class Patterns:
+    """Shell patterns without regard to case; one that begins with ! takes out what it matches."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        folded = [pattern.casefold() for pattern in patterns]
+        self._wanted = _any_of(pattern for pattern in folded if pattern[:1] != "!")
+        self._unwanted = _any_of(pattern[1:] for pattern in folded if pattern[:1] == "!")
+
+    def match(self, texts: Iterable[str]) -> bool:
+        """Say whether one of the texts matches, and none matches a pattern with !."""
+        folded = [text[:256].casefold() for text in texts]
+        return any(map(self._wanted, folded)) and not any(map(self._unwanted, folded))
+
+
+def _any_of(patterns: Iterable[str]) -> Callable[[str], object]:
+    alternatives = "|".join(map(fnmatch.translate, patterns))
+    return re.compile(alternatives or r"(?!)").match
 
 
 def fields_of(entry: Entry) -> dict[str, str]:

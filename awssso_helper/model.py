@@ -73,6 +73,10 @@ class Deadline:
         """Say whether no time is left."""
         return self.remaining() <= 0.0
 
+    def cut(self) -> None:
+        """Let no time be left: whoever waits for it, in whatever thread, gives up."""
+        self._end = time.monotonic()
+
     def sooner(self, seconds: float) -> Deadline:
         """Give the earlier of this deadline and one `seconds` from now."""
         return Deadline(min(seconds, self.remaining()))

@@ -150,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
         _status,
         _sync,
         _list,
+        _pick,
         _use,
         _exec,
         _env,
@@ -486,6 +487,29 @@ all other commands run as before. Add the line of your shell to the file that it
     command.add_argument(
         "shell", nargs="?", choices=SHELLS, metavar="SHELL", help="bash, zsh, fish or powershell; else the one you use"
     )
+
+
+def _pick(commands: Any) -> None:
+    command = _command(
+        commands,
+        "pick",
+        "pick a role, full screen",
+        """\
+Pick an account and role from all that you can reach: type to filter, Enter picks, ? lists the keys. It opens on what
+the last sync remembered and looks for new roles behind. What was picked is used in your shell where `awssso
+shell-init` is set up, else in a new shell. With --print, or where stdout is no terminal, its profile name goes there:
+
+  aws s3 ls --profile "$(awssso pick --print prod read)"
+
+FILTER words filter from the start, as in `awssso list`; where they leave one role, it is picked without a screen. The
+screen is drawn on the terminal, never on stdout. Esc leaves with exit status 130.
+""",
+    )
+    command.add_argument("filter", nargs="*", metavar="FILTER", help="words to begin with")
+    command.add_argument("-S", "--sso-session", metavar="NAME", help="only the roles of this SSO session")
+    command.add_argument("--print", action="store_true", help="print the profile name, do nothing else")
+    command.add_argument("--first", action="store_true", help="take the best match, show no screen")
+    command.add_argument("--no-tui", action="store_true", help="a numbered list instead of the full screen")
 
 
 def _credential_process(commands: Any) -> None:

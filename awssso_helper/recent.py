@@ -17,12 +17,15 @@ from awssso_helper.errors import AwsssoError
 from awssso_helper.model import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from awssso_helper.catalog import Entry
     from awssso_helper.environment import Environment
 
 _SECONDS = 2
 _MOST_USED = 100
+# So many of the roles used last stand above the others in the picker.
+_MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,25 @@ class Recent:
     def last_used(self, most: int) -> list[str]:
         """Give the profiles that were used last, the latest first."""
         return sorted(self.uses, key=lambda profile: (-self.uses[profile], profile))[:most]
+
+    def with_favourite(self, profile: str, *, is_favourite: bool) -> Recent:
+        """Give the same with a profile as the last favourite, or as none."""
+        others = tuple(name for name in self.favourites if name != profile)
+        if not is_favourite:
+            return replace(self, favourites=others)
+        return self if profile in self.favourites else replace(self, favourites=(*others, profile))
+
+    def sections(self, entries: Sequence[Entry]) -> list[tuple[str, Sequence[Entry]]]:
+        """Part entries into favourites, the few used last, and all others, in their order; empty ones are left out."""
+        if not self.favourites and not self.uses:
+            return [("all roles", entries)]
+        by_profile = {entry.profile: entry for entry in entries if entry.profile}
+        favourites = [by_profile.pop(name) for name in self.favourites if name in by_profile]
+        last_used = [by_profile.pop(name) for name in self.last_used(_MOST_USED) if name in by_profile][:_MOST_SHOWN]
+        first = {entry.profile for entry in (*favourites, *last_used)}
+        others = [entry for entry in entries if entry.profile not in first]
+        parted = (("favourites", favourites), ("used last", last_used), ("all roles", others))
+        return [(heading, part) for heading, part in parted if part]
 
 
 def recall(environment: Environment) -> Recent:
@@ -59,14 +81,7 @@ def used(environment: Environment, profile: str) -> None:
 
 def set_favourite(environment: Environment, profile: str, *, is_favourite: bool) -> None:
     """Make a profile a favourite, the last of them, or no longer one."""
-
-    def with_favourite(recent: Recent) -> Recent:
-        others = tuple(name for name in recent.favourites if name != profile)
-        if not is_favourite:
-            return replace(recent, favourites=others)
-        return recent if profile in recent.favourites else replace(recent, favourites=(*others, profile))
-
-    _amend(environment, with_favourite)
+    _amend(environment, lambda recent: recent.with_favourite(profile, is_favourite=is_favourite))
 
 
 def _amend(environment: Environment, change: Callable[[Recent], Recent]) -> None:

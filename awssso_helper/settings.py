@@ -85,6 +85,18 @@ __many__ = string
 [[extra]]
 __many__ = string
 
+[picker]
+# What is production, as patterns (shell style, without regard to case) on account name, account id, role name,
+# profile name or tag. A pattern that begins with ! says what is not. The picker marks it with ! and in colour.
+production = force_list(default=list('prod', 'prod-*', '*-prod', production, 'production-*', '*-production', '!non-*'))
+
+# Ask before a production role is picked.
+confirm_production = boolean(default=False)
+
+# Words of your own to find roles by, with patterns as above: payments = pay-*, 210987654321.
+[[tags]]
+__many__ = force_list
+
 [sessions]
 # Per SSO session: the default region of its profiles.
 [[__many__]]
@@ -125,6 +137,15 @@ class ConsoleRules:
 
 
 @dataclass(frozen=True, slots=True)
+class PickerRules:
+    """What is production, and the user's tags, each with its patterns."""
+
+    production: tuple[str, ...] = ("prod", "prod-*", "*-prod", "production", "production-*", "*-production", "!non-*")
+    confirm_production: bool = False
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one user, checked."""
 
@@ -140,6 +161,7 @@ class Settings:
     launcher: str = ""
     console: ConsoleRules = field(default_factory=ConsoleRules)
     profiles: ProfileRules = field(default_factory=ProfileRules)
+    picker: PickerRules = field(default_factory=PickerRules)
 
 
 def load(path: Path) -> Settings:
@@ -270,7 +292,7 @@ def _line_of(lines: list[str], sections: list[str], key: str | None) -> int:
 
 
 def _settings(config: Any) -> Settings:
-    profiles = config["profiles"]
+    profiles, picker = config["profiles"], config["picker"]
     return Settings(
         default_session=config["default_session"],
         keyring=config["keyring"],
@@ -294,6 +316,11 @@ def _settings(config: Any) -> Settings:
             session_regions=tuple(
                 (name, each["region"]) for name, each in config["sessions"].items() if each["region"]
             ),
+        ),
+        picker=PickerRules(
+            production=tuple(picker["production"]),
+            confirm_production=picker["confirm_production"],
+            tags=tuple((name, tuple(patterns)) for name, patterns in picker["tags"].items()),
         ),
     )
 

@@ -15,7 +15,7 @@ import re
 import sys
 import time
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from awssso_helper.errors import InterruptedByUserError
 
@@ -83,6 +83,21 @@ def local_time(epoch_seconds: float) -> str:
     return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", moment)
 
 
+@contextlib.contextmanager
+def terminal_device() -> Iterator[tuple[TextIO, TextIO]]:
+    """Open the terminal of this process to read and to write, whatever stdin, stdout and stderr are.
+
+    Raises:
+        OSError: it has none.
+    """
+    reading, writing = ("CONIN$", "CONOUT$") if sys.platform == "win32" else ("/dev/tty", "/dev/tty")
+    with (
+        open(reading, encoding="utf-8", errors="replace") as keys,  # noqa: PTH123 - a device
+        open(writing, "w", encoding="utf-8", errors="replace") as screen,  # noqa: PTH123 - a device
+    ):
+        yield keys, screen
+
+
 class Terminal:
     """stdout, stderr and the keyboard of this process."""
 
@@ -120,6 +135,13 @@ class Terminal:
         shown = [[safe(cell) for cell in row] for row in rows]
         widths = [max(_width(row[column]) for row in [list(header), *shown]) for column in range(len(header))]
         self.data("\n".join(_aligned(row, widths) for row in [list(header), *shown]))
+
+    def rows(self, rows: Sequence[Sequence[str]]) -> None:
+        """Say aligned columns on stderr; cells are made safe here."""
+        shown = [[safe(cell) for cell in row] for row in rows]
+        widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
+        for row in shown:
+            self.tell(_aligned(row, widths))
 
     def diff(self, text: str) -> None:
         """Write a unified diff to stdout, in colour on a terminal."""
@@ -159,6 +181,30 @@ class Terminal:
     def is_interactive(self) -> bool:
         """Say whether a person can read a question and answer it here."""
         return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def has_device(self) -> bool:
+        """Say whether this process has a terminal at all, even where stdin, stdout and stderr are something else."""
+        try:
+            with terminal_device():
+                return True
+        except OSError:
+            return False
+
+    def ask_on_device(self, question: str) -> str:
+        """Ask for one line on the terminal itself, for where stdin may be a pipe.
+
+        Raises:
+            InterruptedByUserError: the person ended it.
+            OSError: there is no terminal.
+        """
+        with terminal_device() as (keys, screen):
+            screen.write(f"{question}: ")
+            screen.flush()
+            line = keys.readline()
+        if not line:
+            self.tell()
+            raise InterruptedByUserError("no answer; nothing was changed")
+        return line.strip()
 
     def ask(self, question: str, default: str = "") -> str:
         """Ask for one line; an empty answer means the default."""

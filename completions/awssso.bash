@@ -40,6 +40,7 @@ _awssso_options() {
     'status') options='-h --help -v --verbose --debug -S --sso-session --json' ;;
     'sync') options='-h --help -v --verbose --debug -S --sso-session --all --dry-run --full --no-prune --yes --json' ;;
     'list') options='-h --help -v --verbose --debug -S --sso-session --json --csv --names' ;;
+    'pick') options='-h --help -v --verbose --debug -S --sso-session --print --first --no-tui' ;;
     'use') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session --clear' ;;
     'exec') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session --profile-only' ;;
     'env') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session --shell --json --keys --unset' ;;
@@ -68,6 +69,8 @@ _awssso_place() {
     'sync -S' | 'sync --sso-session') found='session' ;;
     'list -S' | 'list --sso-session') found='session' ;;
     'list 1' | 'list +') found='-' ;;
+    'pick -S' | 'pick --sso-session') found='-' ;;
+    'pick 1' | 'pick +') found='-' ;;
     'use -p' | 'use --profile') found='profile' ;;
     'use -A' | 'use --account') found='account' ;;
     'use -R' | 'use --role') found='role' ;;
@@ -178,7 +181,7 @@ _awssso() {
         _awssso_options "$name"
         for each in $options; do _awssso_offer "$each"; done
     elif [[ ! $name ]]; then
-        for each in configure login logout status sync list use exec env console doctor credential-process agent shell-init completions demo; do _awssso_offer "$each"; done
+        for each in configure login logout status sync list pick use exec env console doctor credential-process agent shell-init completions demo; do _awssso_offer "$each"; done
     else
         _awssso_place "$name $((number + 1))"
         if [[ ! $found ]]; then _awssso_place "$name +"; fi

@@ -23,6 +23,8 @@ function __awssso_takes_value
         return 0
     case 'list -S' 'list --sso-session'
         return 0
+    case 'pick -S' 'pick --sso-session'
+        return 0
     case 'use -p' 'use --profile'
         return 0
     case 'use -A' 'use --account'
@@ -133,6 +135,7 @@ complete -c awssso -n '__awssso_at "" 1' -a logout -d 'end the session, remove i
 complete -c awssso -n '__awssso_at "" 1' -a status -d 'show who is signed in, until when'
 complete -c awssso -n '__awssso_at "" 1' -a sync -d 'find all accounts and roles, write the profiles'
 complete -c awssso -n '__awssso_at "" 1' -a list -d 'list accounts, roles, profiles'
+complete -c awssso -n '__awssso_at "" 1' -a pick -d 'pick a role, full screen'
 complete -c awssso -n '__awssso_at "" 1' -a use -d 'switch this shell to a profile'
 complete -c awssso -n '__awssso_at "" 1' -a exec -d 'run a program, or a shell, with a role\'s credentials'
 complete -c awssso -n '__awssso_at "" 1' -a env -d 'print a role\'s variables for a shell to evaluate'
@@ -192,6 +195,13 @@ complete -c awssso -n '__awssso_in "list"' -s S -l sso-session -x -a '(command a
 complete -c awssso -n '__awssso_in "list"' -l json -d 'JSON on stdout'
 complete -c awssso -n '__awssso_in "list"' -l csv -d 'CSV on stdout'
 complete -c awssso -n '__awssso_in "list"' -l names -d 'profile names only, one a line'
+complete -c awssso -n '__awssso_in "pick"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "pick"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "pick"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "pick"' -s S -l sso-session -x -d 'only the roles of this SSO session'
+complete -c awssso -n '__awssso_in "pick"' -l print -d 'print the profile name, do nothing else'
+complete -c awssso -n '__awssso_in "pick"' -l first -d 'take the best match, show no screen'
+complete -c awssso -n '__awssso_in "pick"' -l no-tui -d 'a numbered list instead of the full screen'
 complete -c awssso -n '__awssso_in "use"' -s h -l help -d 'show this help message and exit'
 complete -c awssso -n '__awssso_in "use"' -s v -l verbose -d 'say more about what is done'
 complete -c awssso -n '__awssso_in "use"' -l debug -d 'say each call to AWS too; secrets are never shown'

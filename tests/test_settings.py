@@ -9,7 +9,7 @@ from configobj import ConfigObj
 from configobj.validate import Validator
 
 from awssso_helper.errors import UsageError
-from awssso_helper.settings import SPEC, ConsoleRules, ProfileRules, Settings, change, load
+from awssso_helper.settings import SPEC, ConsoleRules, PickerRules, ProfileRules, Settings, change, load
 
 
 @pytest.fixture
@@ -42,13 +42,26 @@ def test_the_defaults_of_the_specification_are_those_of_the_class(file):
 def test_every_setting_is_in_the_specification_once_and_explained():
     described = re.findall(r"^([a-z_]+) = ", SPEC, re.MULTILINE)
     sections = re.findall(r"^\[+([a-z_]+)\]+$", SPEC, re.MULTILINE)
-    fields = {field.name for kind in (Settings, ProfileRules, ConsoleRules) for field in dataclasses.fields(kind)}
+    fields = {
+        field.name for kind in (Settings, ProfileRules, ConsoleRules, PickerRules) for field in dataclasses.fields(kind)
+    }
     in_their_units = {re.sub("_(minutes|seconds|hours)$", "", name) for name in described}
     named = (in_their_units | set(sections) | {"session_regions"}) - {"__many__", "sessions"}
     assert named == fields
     for block in SPEC.split("\n\n"):
         assert block.startswith(("#", "["))
         assert "#" in block
+
+
+def test_one_pattern_is_a_list_of_one(file):
+    file.write_text(
+        "[picker]\nproduction = live-*\nconfirm_production = yes\n[[tags]]\npayments = pay-*, 210987654321\nnone = ,\n"
+    )
+    assert load(file).picker == PickerRules(
+        production=("live-*",),
+        confirm_production=True,
+        tags=(("payments", ("pay-*", "210987654321")), ("none", ())),
+    )
 
 
 def test_a_full_file_is_read_in_its_order(file):

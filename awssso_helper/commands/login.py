@@ -100,23 +100,42 @@ def _sync_behind(context: Context, sessions: list[SsoSession]) -> None:
 def _sign_in(context: Context, session: SsoSession) -> None:
     deadline = Deadline(KEYRING_SECONDS)
     known = context.credentials.sign_in_of(session.name, deadline)
-    service = context.service(session)
-    if not context.options.force and _is_still_good(context, session, known, service):
+    if not context.options.force and _is_still_good(context, session, known, context.service(session)):
         context.terminal.tell(f"{session.name}: already signed in; --force signs in anew")
         return
-    method, reason = login.method_for(
-        context.environment, use_device_code=context.options.use_device_code, port=context.options.port
-    )
+    options = context.options
+    guide = _PersonGuide(context)
+    line = signed_in(context, session, known, guide, use_device_code=options.use_device_code, port=options.port)
+    context.terminal.tell(line)
+
+
+def signed_in(
+    context: Context,
+    session: SsoSession,
+    known: SignIn | None,
+    guide: login.Guide,
+    *,
+    use_device_code: bool = False,
+    port: int = 0,
+    deadline: Deadline | None = None,
+) -> str:
+    """Have a person sign in, drop what the one before them had, and give the lines that say until when.
+
+    Raises:
+        AwsssoError: see `login.sign_in`.
+    """
+    method, reason = login.method_for(context.environment, use_device_code=use_device_code, port=port)
     if reason:
-        context.terminal.tell(reason)
-    signed_in = login.sign_in(
+        guide.tell(reason)
+    record = login.sign_in(
         session,
         known,
-        identity_center=service,
+        identity_center=context.service(session),
         method=method,
-        guide=_PersonGuide(context),
+        guide=guide,
         save=lambda record: _keep(context, record),
-        port=context.options.port,
+        port=port,
+        deadline=deadline,
     )
     with after("you are signed in"):
         context.credentials.forget_roles(session.name, Deadline(KEYRING_SECONDS))
@@ -124,13 +143,14 @@ def _sign_in(context: Context, session: SsoSession) -> None:
     agent_client.forget(context.environment, context.settings, session.name)
     if agent_client.is_wanted(context.settings):
         agent_client.start(context.environment)
-    context.terminal.tell(f"{session.name}: signed in, {_until(signed_in)}")
+    line = f"{session.name}: signed in, {_until(record)}"
     if context.settings.keyring == MEMORY:
         hours = context.settings.agent_idle / 3600
-        context.terminal.tell(
-            f"{session.name}: held in the agent's memory only, in no keyring and no file; it is gone when the "
+        line += (
+            f"\n{session.name}: held in the agent's memory only, in no keyring and no file; it is gone when the "
             f"agent ends: awssso agent stop, a restart of this machine, {hours:g} hours in which nobody asks"
         )
+    return line
 
 
 def _keep(context: Context, record: SignIn) -> None:

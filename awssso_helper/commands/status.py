@@ -22,7 +22,7 @@ def run(context: Context) -> int:
     """Show each session."""
     sessions = context.chosen_sessions(default_all=True)
     deadline = Deadline(KEYRING_SECONDS)
-    facts = [_session_facts(each, context.credentials.sign_in_of(each.name, deadline)) for each in sessions]
+    facts = [session_facts(each, context.credentials.sign_in_of(each.name, deadline)) for each in sessions]
     if context.options.json:
         keyring = context.store.backend_name()
         context.terminal.json(
@@ -46,7 +46,8 @@ def _no_agent_line(context: Context) -> str:
     return "no agent is running"
 
 
-def _session_facts(session: SsoSession, sign_in: SignIn | None) -> dict[str, Any]:
+def session_facts(session: SsoSession, sign_in: SignIn | None) -> dict[str, Any]:
+    """Give how a session stands, as `--json` shows it."""
     token = sign_in.token if sign_in else None
     state = _state(sign_in)
     is_renewable = token is not None and token.refresh_token is not None

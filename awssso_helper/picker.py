@@ -1,0 +1,752 @@
+"""The full-screen picker: entries of the catalog in, a choice out.
+
+It shows what it was given at once; whatever takes time (the keyring, a refresh, a sign-in) is asked of its `Source` in
+threads that post messages, and no key ever waits for one. No secret comes in here. It draws on the terminal, never on
+stdout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input, Static
+
+from awssso_helper.errors import AwsssoError
+from awssso_helper.matching import Haystack, Match
+from awssso_helper.model import Deadline
+from awssso_helper.recent import Recent
+from awssso_helper.role_list import FAVOURITE, PRODUCTION, WARM, Facts, RoleList, account_text
+from awssso_helper.terminal import duration, safe, safe_line, terminal_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from textual import events
+
+    from awssso_helper.catalog import Entry
+
+# How long the refresh waits: who knows what to pick is gone by then, and has cost AWS no call.
+_CALM_SECONDS = 1.0
+_TICK_SECONDS = 20
+_SIGN_IN_SECONDS = 600
+
+
+class Action(enum.Enum):
+    """What to do with the role that was picked."""
+
+    PICK = "pick"
+    CONSOLE = "open the console of"
+    SHELL = "start a shell in"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person chose."""
+
+    entry: Entry
+    action: Action = Action.PICK
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """How an SSO session stands: `state` in a word or two; `ends_at` is when its token does, in epoch seconds, or 0."""
+
+    name: str
+    state: str
+    is_usable: bool
+    is_renewable: bool = False
+    ends_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the picker begins with and goes by."""
+
+    filter: str = ""
+    recent: Recent = field(default_factory=Recent)
+    is_production: Callable[[Entry], bool] = field(default=lambda _entry: False)
+    confirm_production: bool = False
+    calm_seconds: float = _CALM_SECONDS
+
+
+class Guide(Protocol):
+    """Who speaks with the person that signs in; see `login.Guide`."""
+
+    def open_url(self, url: str) -> None:
+        """Show the address, and open it."""
+
+    def show_code(self, code: str, url: str) -> None:
+        """Show a code and the address that asks for it, and open that."""
+
+    def tell(self, line: str) -> None:
+        """Say a line."""
+
+
+class Source(Protocol):
+    """The world outside the picker. All but `set_favourite` may take long, and are called in threads.
+
+    Each may raise an AwsssoError.
+    """
+
+    def entries(self) -> Sequence[Entry]:
+        """Give what can be chosen as it is remembered now."""
+
+    def session_states(self) -> list[SessionState]:
+        """Say how the sessions stand."""
+
+    def refresh(self, sessions: Sequence[str]) -> list[str]:
+        """Ask AWS what there is in these sessions, remember it, and say what is worth a line."""
+
+    def sign_in(self, session: str, guide: Guide, deadline: Deadline) -> str:
+        """Sign in; gives the line that says until when. It ends soon when `deadline` is cut."""
+
+    def open_url(self, url: str) -> bool:
+        """Start the browser; False when there is none."""
+
+    def set_favourite(self, profile: str, *, is_favourite: bool) -> None:
+        """Remember that a profile is a favourite, or no longer."""
+
+    def copied(self, text: str) -> str:
+        """Put text on the clipboard, and name the program that did; empty where there is none."""
+
+
+def picked(entries: Sequence[Entry], source: Source, look: Look) -> Choice | None:
+    """Let a person choose on the terminal; None when they leave.
+
+    Raises:
+        Exception: what went wrong in the picker; its message may hold names, so the edge does not show it.
+    """
+    with _on_the_terminal():
+        app = Picker(entries, source, look)
+        choice = app.run(mouse=True)
+    if app.failure is not None:
+        raise app.failure
+    return choice
+
+
+@contextlib.contextmanager
+def _on_the_terminal() -> Iterator[None]:
+    """Have the terminal itself where Textual looks for one: stdout may be a pipe, and stdin a file."""
+    before = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    with terminal_device() as (keys, screen):
+        try:
+            sys.__stdin__, sys.__stdout__, sys.__stderr__ = keys, screen, screen  # type: ignore[misc,assignment]
+            yield
+        finally:
+            sys.__stdin__, sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
+
+
+# Messages from the threads
+
+
+class _Loaded(Message):
+    def __init__(self, entries: Sequence[Entry], notes: Sequence[str]) -> None:
+        super().__init__()
+        self.entries = entries
+        self.notes = notes
+
+
+class _States(Message):
+    def __init__(self, states: list[SessionState]) -> None:
+        super().__init__()
+        self.states = states
+
+
+class _Noted(Message):
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self.line = line
+
+
+class _SignInShown(Message):
+    def __init__(self, lines: Sequence[str], url: str = "") -> None:
+        super().__init__()
+        self.lines = lines
+        self.url = url
+
+
+class _SignInEnded(Message):
+    def __init__(self, line: str, *, is_signed_in: bool) -> None:
+        super().__init__()
+        self.line = line
+        self.is_signed_in = is_signed_in
+
+
+class Picker(App[Choice], inherit_bindings=False):
+    """The application: one screen of roles, and dialogs over it."""
+
+    CSS_PATH = Path(__file__).with_name("picker.tcss")
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar = [Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True)]
+
+    def __init__(self, entries: Sequence[Entry], source: Source, look: Look) -> None:
+        super().__init__(ansi_color=True)
+        self.failure: Exception | None = None
+        self._entries = entries
+        self._source = source
+        self._look = look
+
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with the roles."""
+        return _Roles(self._entries, self._source, self._look)
+
+    def on_mount(self) -> None:
+        """Put the terminal in order also when the process is told to end."""
+        if sys.platform != "win32":
+            import asyncio  # noqa: PLC0415 - Textual has it loaded
+
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit)
+
+    def action_leave(self) -> None:
+        """Leave without a choice."""
+        self.exit()
+
+    # Textual would print the variables of every frame, and with them whatever they hold.
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
+
+    def panic(self, *_renderables: object) -> None:
+        """End at once, without a word: the edge says one."""
+        self.failure = self.failure or AwsssoError("the terminal went away")
+        self._close_messages_no_wait()
+
+
+class _Roles(Screen[None]):
+    """Filter, list, details and keys."""
+
+    AUTO_FOCUS = "#filter"
+    BINDINGS: ClassVar = [
+        Binding("escape", "app.leave", show=False),
+        Binding("up,ctrl+p", "move(-1)", show=False),
+        Binding("down,ctrl+n", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("ctrl+home", "to_end(-1)", show=False),
+        Binding("ctrl+end", "to_end(1)", show=False),
+        Binding("ctrl+o", "choose('CONSOLE')", show=False),
+        Binding("ctrl+s", "choose('SHELL')", show=False),
+        Binding("ctrl+y", "copy", show=False),
+        Binding("ctrl+f", "favourite", show=False),
+        Binding("ctrl+l", "sign_in", show=False),
+        Binding("ctrl+r", "refresh", show=False),
+        Binding("f1", "help", show=False),
+    ]
+
+    def __init__(self, entries: Sequence[Entry], source: Source, look: Look) -> None:
+        super().__init__()
+        self._source = source
+        self._look = look
+        self._entries = entries
+        self._haystack: Haystack | None = None
+        self._states: list[SessionState] = []
+        self._known = {entry.role for entry in entries}
+        self._notes: list[str] = []
+        self._ends = threading.Event()
+        self._is_refreshing = False
+        self._list = RoleList()
+        self._recent = look.recent
+        self._list.facts = Facts(frozenset(look.recent.favourites), frozenset(), look.is_production)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the lines."""
+        yield Static(id="header")
+        with Horizontal(id="filter-row"):
+            yield Static("> ", id="prompt", markup=False)
+            yield _Filter(
+                self._look.filter,
+                placeholder="type to filter: account, id, role, e-mail, tag",
+                id="filter",
+                compact=True,
+                select_on_focus=False,
+                max_length=200,
+            )
+            yield Static(id="count")
+        yield _Rule(classes="rule")
+        yield self._list
+        yield _Rule(classes="rule")
+        yield Static(id="details")
+        yield Static(id="footer")
+
+    def on_mount(self) -> None:
+        """Show what is known, and look behind it for more."""
+        self._list.measure(self._entries)
+        self._search()
+        self._show_header()
+        self.set_interval(_TICK_SECONDS, self._tick)
+        self.call_after_refresh(self._begin)
+
+    def on_unmount(self) -> None:
+        """Let the threads end."""
+        self._ends.set()
+
+    def _begin(self) -> None:
+        self._haystack = self._haystack or Haystack(self._in_order())
+        self._look_behind(self._look.calm_seconds)
+
+    # Searching
+
+    def on_input_changed(self) -> None:
+        """Filter as it is typed."""
+        self._search()
+
+    def _search(self, *, keeps: Entry | None = None) -> None:
+        words = self.query_one("#filter", Input).value.split()
+        if words:
+            self._haystack = self._haystack or Haystack(self._in_order())
+            matches = self._haystack.ranked(words)
+            is_guess = bool(matches) and matches[0].is_forgiven
+            lines: list[Match | str] = ["nothing holds these words; the nearest:", *matches] if is_guess else [*matches]
+            found = len(matches)
+        else:
+            lines = self._sections()
+            found = len(self._entries)
+        self._list.show(lines, keeps=keeps)
+        self._show_count(found, is_filtered=bool(words))
+
+    def _in_order(self) -> list[Entry]:
+        """Give the entries as they stand without a filter: equal matches keep this order."""
+        return [entry for _, entries in self._recent.sections(self._entries) for entry in entries]
+
+    def _sections(self) -> list[Match | str]:
+        sections = self._recent.sections(self._entries)
+        if len(sections) == 1:
+            return [_unranked(entry) for entry in self._entries]
+        lines: list[Match | str] = []
+        for heading, entries in sections:
+            lines += [heading, *map(_unranked, entries)]
+        return lines
+
+    # Showing
+
+    def _show_header(self) -> None:
+        parts: list[Content | tuple[str, str]] = [("awssso", "bold")]
+        for state in self._states[:4]:
+            parts += [("   ", ""), *_state_parts(state)]
+        if self._is_refreshing:
+            parts += [("   looking for new roles…", "dim")]
+        elif self._notes:
+            parts += [("   ", ""), (safe(self._notes[-1]), "ansi_magenta")]
+        self.query_one("#header", Static).update(Content.assemble(*parts))
+
+    def _show_count(self, found: int, *, is_filtered: bool) -> None:
+        total = f"{len(self._entries):,} role{'s' if len(self._entries) != 1 else ''}"
+        self.query_one("#count", Static).update(Content(f"{found:,} of {total}" if is_filtered else total))
+
+    def on_role_list_moved(self) -> None:
+        """Say more about the role under the cursor."""
+        match = self._list.match
+        self.query_one("#details", Static).update(self._details(match) if match else self._emptiness())
+        self.query_one("#footer", Static).update(_footer(self._needs_sign_in(match)))
+
+    def _needs_sign_in(self, match: Match | None) -> bool:
+        sessions = {match.entry.role.session} if match else {state.name for state in self._states}
+        return any(state.name in sessions and not state.is_usable for state in self._states)
+
+    def _details(self, match: Match) -> Content:
+        entry = match.entry
+        facts = [entry.role.session, account_text(entry), entry.account.email, *(f"#{tag}" for tag in entry.tags)]
+        left = entry.expires_at - time.time()
+        warm = [(f" · {WARM} credentials ready for {duration(left)}", "ansi_green")] if left > 0 else []
+        is_production = self._look.is_production(entry)
+        name = Content.assemble(
+            *_marked(entry.profile or "no profile: left out by the settings, or by awssso sync", match, "profile"),
+            (f"  {PRODUCTION} production", "bold ansi_red") if is_production else "",
+            ("  credentials from the last sync that could ask its account", "dim") if entry.stale else "",
+        )
+        return Content("\n").join(
+            [name, Content.assemble((" · ".join(safe(fact) for fact in facts if fact), "dim"), *warm)]
+        )
+
+    def _emptiness(self) -> Content:
+        if self._entries:
+            return Content.assemble("nothing matches\n", ("ctrl+u empties the filter", "dim"))
+        return Content.assemble("no roles are known yet\n", ("ctrl+l signs in and finds them", "dim"))
+
+    def _tick(self) -> None:
+        """Let time pass on the screen."""
+        self._list.refresh()
+        self._show_header()
+
+    # Behind the screen
+
+    def _look_behind(self, calm_seconds: float) -> None:
+        threading.Thread(target=self._attend, args=(calm_seconds,), daemon=True).start()
+
+    def _attend(self, calm_seconds: float) -> None:
+        try:
+            states = self._source.session_states()
+            self.post_message(_States(states))
+            usable = [state.name for state in states if state.is_usable]
+            if self._ends.wait(calm_seconds) or not usable:
+                return
+            self.post_message(_Noted(""))
+            notes = self._source.refresh(usable)
+            self.post_message(_Loaded(self._source.entries(), notes))
+        except AwsssoError as error:
+            self.post_message(_Noted(error.message))
+
+    @on(_States)
+    def take_states(self, message: _States) -> None:
+        """Show how the sessions stand."""
+        self._states = message.states
+        self._show_header()
+        self.on_role_list_moved()
+
+    @on(_Noted)
+    def take_note(self, message: _Noted) -> None:
+        """Show a line, or with an empty one that the refresh has begun."""
+        self._is_refreshing = not message.line
+        self._notes += [message.line] if message.line else []
+        self._show_header()
+
+    @on(_Loaded)
+    def take_entries(self, message: _Loaded) -> None:
+        """Show what was found, and leave the cursor where it is."""
+        self._is_refreshing = False
+        self._notes += message.notes
+        new = {entry.role for entry in message.entries} - self._known
+        self._list.facts = replace(self._list.facts, new=frozenset(new) if self._known else frozenset())
+        self._entries = message.entries
+        self._haystack = None
+        match = self._list.match
+        self._list.measure(self._entries)
+        self._search(keeps=match.entry if match else None)
+        self._show_header()
+
+    # Keys
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor."""
+        self._list.move(by)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by screens."""
+        self._list.page(pages)
+
+    def action_to_end(self, direction: int) -> None:
+        """Move the cursor to an end."""
+        self._list.to_end(direction)
+
+    def on_input_submitted(self) -> None:
+        """Enter picks."""
+        self.action_choose(Action.PICK.name)
+
+    def on_role_list_chosen(self) -> None:
+        """Two clicks pick."""
+        self.action_choose(Action.PICK.name)
+
+    def action_choose(self, name: str) -> None:
+        """Choose the role under the cursor, after the questions that there are."""
+        match = self._list.match
+        if match is None:
+            return
+        choice = Choice(match.entry, Action[name])
+        if not match.entry.profile:
+            self._note("this role has no profile: see awssso sync, and include and exclude in the settings")
+        elif self._look.confirm_production and self._look.is_production(match.entry):
+            self.app.push_screen(_Confirm(choice), lambda is_sure: self._take(choice) if is_sure else None)
+        else:
+            self._take(choice)
+
+    def _take(self, choice: Choice) -> None:
+        is_warm = choice.entry.expires_at > time.time()
+        session = choice.entry.role.session
+        ended = any(state.name == session and not state.is_usable for state in self._states)
+        if choice.action is Action.SHELL and ended and not is_warm:
+            self._sign_in(session, lambda: self.app.exit(choice))
+        else:
+            self.app.exit(choice)
+
+    def _note(self, line: str) -> None:
+        self._notes.append(line)
+        self._show_header()
+
+    def action_copy(self) -> None:
+        """Copy the profile's name: by the terminal (OSC 52), and by a clipboard program where there is one."""
+        match = self._list.match
+        if match is None or not match.entry.profile:
+            return
+        profile = match.entry.profile
+        self.app.copy_to_clipboard(profile)
+        threading.Thread(target=self._copy, args=(profile,), daemon=True).start()
+
+    def _copy(self, profile: str) -> None:
+        program = self._source.copied(profile)
+        self.post_message(_Noted(f"copied {safe(profile)} ({program or 'sent to the terminal, OSC 52'})"))
+
+    def action_favourite(self) -> None:
+        """Make the role a favourite, or no longer; it moves when the list is next made anew, not under the fingers."""
+        match = self._list.match
+        if match is None or not match.entry.profile:
+            return
+        profile = match.entry.profile
+        is_favourite = profile not in self._list.facts.favourites
+        self._recent = self._recent.with_favourite(profile, is_favourite=is_favourite)
+        self._list.facts = replace(self._list.facts, favourites=frozenset(self._recent.favourites))
+        self._list.refresh()
+        self._haystack = None
+        self._source.set_favourite(profile, is_favourite=is_favourite)
+
+    def action_refresh(self) -> None:
+        """Look for new roles now."""
+        self._look_behind(0)
+
+    def action_sign_in(self) -> None:
+        """Sign in to the session of the role under the cursor, or else to the first that needs it."""
+        match = self._list.match
+        needy = [state.name for state in self._states if not state.is_usable] or [each.name for each in self._states]
+        if match:
+            self._sign_in(match.entry.role.session, lambda: None)
+        elif needy:
+            self._sign_in(needy[0], lambda: None)
+
+    def _sign_in(self, session: str, then: Callable[[], object]) -> None:
+        def on_end(is_signed_in: bool | None) -> None:
+            if is_signed_in:
+                self._look_behind(0)
+                then()
+
+        self.app.push_screen(_SignIn(session, self._source), on_end)
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.app.push_screen(_Help())
+
+
+def _unranked(entry: Entry) -> Match:
+    return Match(entry, 0, is_forgiven=False, words=())
+
+
+def _marked(text: str, match: Match, field_name: str) -> list[tuple[str, str]]:
+    """Give a stranger's text in pieces, with the style of each."""
+    spans = match.spans.get(field_name, ())
+    pieces, place = [], 0
+    for start, end in spans:
+        pieces += [(safe(text[place:start]), "bold"), (safe(text[start:end]), "bold underline ansi_cyan")]
+        place = end
+    return [*pieces, (safe(text[place:]), "bold")]
+
+
+def _state_parts(state: SessionState) -> list[tuple[str, str]]:
+    name = safe(state.name)
+    left = state.ends_at - time.time()
+    if not state.is_usable:
+        return [("○ ", "bold ansi_red"), (f"{name} ", "bold"), (f"{state.state}: ctrl+l signs in", "ansi_red")]
+    time_left = f" {duration(left)}" if left > 0 else ""
+    renewal = ", renews itself" if state.is_renewable else ""
+    return [("● ", "ansi_green"), (name, "bold"), (f" signed in{time_left}{renewal}", "dim")]
+
+
+def _footer(needs_sign_in: bool) -> Content:
+    """Name the keys, as many as 80 columns hold."""
+    other = ("^l", "sign in") if needs_sign_in else ("^f", "favourite")
+    keys = [
+        ("enter", "pick"),
+        ("^o", "console"),
+        ("^s", "shell"),
+        ("^y", "copy"),
+        other,
+        ("?", "keys"),
+        ("esc", "leave"),
+    ]
+    parts: list[tuple[str, str]] = []
+    for key, does in keys:
+        parts += [(key, "bold"), (f" {does}  ", "dim")]
+    return Content.assemble(*parts)
+
+
+class _Filter(Input):
+    """The line that is typed into; a question mark is no part of any filter."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.character != "?":
+            await super()._on_key(event)
+            return
+        event.stop()
+        event.prevent_default()
+        await self.run_action("screen.help")
+
+
+class _Rule(Static):
+    """A line across."""
+
+    def render(self) -> Content:
+        """Draw it as wide as the screen."""
+        return Content("─" * self.size.width)
+
+
+# Dialogs
+
+
+class _Dialog(ModalScreen[bool]):
+    """A box over the roles; Esc closes it with False."""
+
+    BINDINGS: ClassVar = [Binding("escape", "close", show=False)]
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(False)
+
+
+class _Help(_Dialog):
+    """The keys."""
+
+    BINDINGS: ClassVar = [Binding("question_mark,f1,enter,q", "close", show=False)]
+    KEYS: ClassVar = (
+        ("type", "filter: every word, in any order; a typo is forgiven"),
+        ("enter", "pick the role"),
+        ("ctrl+s", "start a shell in the role"),
+        ("ctrl+o", "open the AWS console in the role"),
+        ("ctrl+y", "copy the profile's name"),
+        ("ctrl+f", "make it a favourite, or no longer"),
+        ("ctrl+l", "sign in to the role's session"),
+        ("ctrl+r", "look for new roles now"),
+        ("ctrl+u", "empty the filter"),
+        ("up, down", "move; also ctrl+p, ctrl+n, page up, page down"),
+        ("ctrl+home", "go to the first role; ctrl+end to the last"),
+        ("mouse", "a click moves, two clicks pick, the wheel scrolls"),
+        ("esc", "leave, exit status 130"),
+    )
+
+    def compose(self) -> ComposeResult:
+        """Lay out the table."""
+        rows = [Content.assemble((f"{key:<10}", "bold ansi_cyan"), does) for key, does in self.KEYS]
+        marks = Content.assemble(
+            (FAVOURITE, "ansi_yellow"), " favourite   ", (PRODUCTION, "bold ansi_red"), " production   ",
+            (WARM, "ansi_green"), " credentials are ready, for so long",
+        )  # fmt: skip
+        with Vertical(classes="dialog") as box:
+            box.border_title = "keys"
+            yield Static(Content("\n").join([*rows, Content(""), marks]))
+
+
+class _Confirm(_Dialog):
+    """A question before a production role is used."""
+
+    BINDINGS: ClassVar = [Binding("y", "sure", show=False), Binding("n", "close", show=False)]
+
+    def __init__(self, choice: Choice) -> None:
+        super().__init__()
+        self._choice = choice
+
+    def compose(self) -> ComposeResult:
+        """Ask."""
+        entry = self._choice.entry
+        with Vertical(classes="dialog danger") as box:
+            box.border_title = f"{PRODUCTION} production"
+            yield Static(
+                Content.assemble(
+                    f"{self._choice.action.value} ", (safe(entry.profile), "bold"), "\n",
+                    (f"{safe(account_text(entry))} · {entry.account.id} · {safe(entry.role.name)}", "dim"), "\n\n",
+                    ("y", "bold"), " yes   ", ("esc", "bold"), " no",
+                )
+            )  # fmt: skip
+
+    def action_sure(self) -> None:
+        """Go on."""
+        self.dismiss(True)
+
+
+class _SignIn(_Dialog):
+    """A sign-in: its thread runs the real flow, and what that says is shown here."""
+
+    BINDINGS: ClassVar = [Binding("ctrl+y", "copy", show=False)]
+
+    def __init__(self, session: str, source: Source) -> None:
+        super().__init__()
+        self._session = session
+        self._source = source
+        self._deadline = Deadline(_SIGN_IN_SECONDS)
+        self._url = ""
+        self._lines: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        """Lay out the box."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = f"sign in to {safe(self._session)}".replace("[", "(")
+            yield Static("asking AWS…", id="sign-in", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin."""
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            line = self._source.sign_in(self._session, _ScreenGuide(self, self._source), self._deadline)
+            self.post_message(_SignInEnded(line, is_signed_in=True))
+        except AwsssoError as error:
+            self.post_message(_SignInEnded(f"{error.message}\n{error.hint}".strip(), is_signed_in=False))
+
+    @on(_SignInShown)
+    def show_step(self, message: _SignInShown) -> None:
+        """Show what the flow says."""
+        self._url = message.url or self._url
+        self._lines += message.lines
+        self._show("esc gives up, ctrl+y copies the address" if self._url else "esc gives up")
+
+    @on(_SignInEnded)
+    def show_end(self, message: _SignInEnded) -> None:
+        """Close, or say why it failed."""
+        if message.is_signed_in:
+            self.dismiss(True)
+            return
+        self._lines.append(message.line)
+        self._show("esc goes back")
+
+    def _show(self, keys: str) -> None:
+        lines = [Content(safe_line(line)) for text in self._lines for line in text.split("\n")]
+        self.query_one("#sign-in", Static).update(
+            Content("\n").join([*lines, Content(""), Content.styled(keys, "dim")])
+        )
+
+    def action_copy(self) -> None:
+        """Copy the address."""
+        self.app.copy_to_clipboard(self._url)
+
+    def action_close(self) -> None:
+        """Give up, and let the flow end."""
+        self._deadline.cut()
+        self.dismiss(False)
+
+
+class _ScreenGuide:
+    """Speaks with the person through the dialog; opens the browser unless that cannot be."""
+
+    def __init__(self, dialog: _SignIn, source: Source) -> None:
+        self._dialog = dialog
+        self._source = source
+
+    def open_url(self, url: str) -> None:
+        self._open(["Sign in here:", url], url)
+
+    def show_code(self, code: str, url: str) -> None:
+        self._open([f"Your code:  {code}", "Approve it here:", url], url)
+
+    def tell(self, line: str) -> None:
+        self._dialog.post_message(_SignInShown([line]))
+
+    def _open(self, lines: list[str], url: str) -> None:
+        self._dialog.post_message(_SignInShown(lines, url))
+        if not self._source.open_url(url):
+            self.tell("No browser could be started; open the address yourself.")
