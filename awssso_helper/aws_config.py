@@ -282,7 +282,11 @@ def sso_sessions(data: bytes, *, name: str) -> list[SsoSession]:
     Raises:
         RefusedError: the file does not parse.
     """
-    file = parsed(data, name=name)
+    return sessions_of(parsed(data, name=name))
+
+
+def sessions_of(file: ConfigFile) -> list[SsoSession]:
+    """List the SSO sessions of a file that was read, as `sso_sessions` does."""
     sessions = [found for each, values in file.sso_sessions.items() if (found := _session(each, values))]
     known = {(_same_url(session.start_url), session.region) for session in sessions}
     names = {session.name for session in sessions}

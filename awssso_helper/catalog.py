@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from awssso_helper import agent_client, aws_config, chains, files
+from awssso_helper import agent_client
 from awssso_helper.errors import UsageError
 from awssso_helper.matching import Patterns, fields_of
 from awssso_helper.model import Account, Role, epoch_of
@@ -18,13 +18,13 @@ from awssso_helper.model import Account, Role, epoch_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from awssso_helper.aws_config import ConfigFile
     from awssso_helper.chains import Chain
     from awssso_helper.discovery import Memory
     from awssso_helper.environment import Environment
     from awssso_helper.model import SsoSession
     from awssso_helper.role_cache import Index
     from awssso_helper.settings import PickerRules, Settings
+    from awssso_helper.shelf import Shelf
 
 # An agent that hangs must not hold up what is shown; it answers in a millisecond.
 _PATIENCE = 0.5
@@ -67,19 +67,15 @@ def entries(
     memory: Memory,
     index: Index,
     *,
+    shelf: Shelf,
     only: str | None = None,
 ) -> list[Entry]:
     """Join what was found last with the profiles as they stand in the config file, in the order of the names.
 
     Profiles that a person wrote are among them where they call us or are chained to one that does. `only` names the
     one session that is meant; None means all.
-
-    Raises:
-        RefusedError: the config file does not parse.
     """
-    config_file = environment.aws_config_file
-    file = aws_config.parsed(files.read(config_file) or b"", name=str(config_file))
-    profiles = _Profiles(file)
+    profiles = _Profiles(shelf)
     facts = agent_client.facts(environment, settings, _PATIENCE)
     held = {each["role"]: epoch_of(each["expires"]) for each in facts["roles"]}
     accounts: dict[str, Account] = {}
@@ -134,19 +130,16 @@ def is_production(rules: PickerRules) -> Callable[[Entry], bool]:
 class _Profiles:
     """The profiles of a config file that lead to roles."""
 
-    def __init__(self, file: ConfigFile) -> None:
-        block = file.block
-        self._sections = file.profiles
-        self._chains = chains.chains_of(file)
+    def __init__(self, found: Shelf) -> None:
+        self._chains = found.chained
+        self._regions = {name: region for name, _, region in found.profiles if region}
         self._names: dict[Role, list[str]] = {}
-        ours = {entry.name: entry.role for entry in block.entries} if block else {}
-        for name, role in {**ours, **chains.roles_of(file)}.items():
+        for name, role, _ in found.profiles:
             self._names.setdefault(role, []).append(name)
 
     def region(self, name: str) -> str:
         """Give the region that a profile sets, or an empty string."""
-        region = self._sections.get(name, {}).get("region", "")
-        return region if isinstance(region, str) else ""
+        return self._regions.get(name, "")
 
     def taken(self, role: Role) -> list[str]:
         """Give the names of a role's profiles, and do not give them again."""

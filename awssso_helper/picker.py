@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import gc
 import signal
 import sys
 import threading
@@ -301,6 +302,8 @@ class _Roles(Screen[None]):
         self._ends.set()
 
     def _begin(self) -> None:
+        gc.freeze()
+        gc.enable()
         self._haystack = self._haystack or Haystack(self._in_order())
         self._look_behind(self._look.calm_seconds)
 

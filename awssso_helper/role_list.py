@@ -84,7 +84,11 @@ def account_text(entry: Entry) -> str:
 
 
 def _widest(texts: Collection[str], most: int) -> int:
-    return min(most, max((cell_len(safe(text)) for text in texts), default=0))
+    return min(most, max(map(_cells, texts), default=0))
+
+
+def _cells(text: str) -> int:
+    return len(text) if text.isascii() and text.isprintable() else cell_len(safe(text))
 
 
 class RoleList(ScrollView, can_focus=False):

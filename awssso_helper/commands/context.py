@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from awssso_helper import agent_client, aws_config, catalog, choice, files, settings
+from awssso_helper import agent_client, catalog, choice, settings, shelf
 from awssso_helper.credentials import Credentials
 from awssso_helper.discovery import Memory
 from awssso_helper.endpoints import normalised_start_url, partition_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from awssso_helper.environment import Environment
     from awssso_helper.identity_center import IdentityCenter
     from awssso_helper.model import Role, SsoSession
+    from awssso_helper.shelf import Shelf
     from awssso_helper.sync import Sync
     from awssso_helper.terminal import Terminal
 
@@ -110,10 +111,9 @@ class Context:
             UsageError: no session in it is usable, or `-S` names one that is not.
         """
         config_file = self.environment.aws_config_file
-        text = files.read(config_file) or b""
         usable: list[SsoSession] = []
         errors: dict[str, UsageError] = {}
-        for each in aws_config.sso_sessions(text, name=str(config_file)):
+        for each in self.shelf.sessions:
             try:
                 usable.append(_normalised(each))
             except UsageError as error:
@@ -125,6 +125,15 @@ class Context:
         for left_out in errors.values():
             self.terminal.tell(f"warning: {left_out.message}")
         return usable
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """What the AWS config file has.
+
+        Raises:
+            RefusedError: the file does not parse.
+        """
+        return shelf.of(self.environment)
 
     def chosen_sessions(self, *, default_all: bool = False) -> list[SsoSession]:
         """Give the sessions that -S, --all, the setting or the facts choose.
@@ -155,7 +164,9 @@ class Context:
         """
         chosen = self.chosen_sessions(default_all=True) if self.sessions else []
         only = getattr(self.options, "sso_session", None)
-        return catalog.entries(self.environment, self.settings, chosen, self.memory, self.index, only=only)
+        return catalog.entries(
+            self.environment, self.settings, chosen, self.memory, self.index, shelf=self.shelf, only=only
+        )
 
     def chosen_entry(self) -> Entry:
         """Give the role that PROFILE, -p or -A and -R mean; without any, that of the profile in force.

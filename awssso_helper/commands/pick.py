@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
 
-from awssso_helper import news, recent, shells
+from awssso_helper import recent
 from awssso_helper.catalog import is_production
-from awssso_helper.commands import console
 from awssso_helper.commands.context import KEYRING_SECONDS, Context
-from awssso_helper.commands.exec import in_role
 from awssso_helper.errors import InterruptedByUserError, RefusedError, UsageError
 from awssso_helper.matching import as_words, ranked
 from awssso_helper.model import Deadline, epoch_of
-from awssso_helper.shell_functions import advice
 from awssso_helper.terminal import Recorder, safe, terminal_device
 
 if TYPE_CHECKING:
@@ -32,11 +30,13 @@ _PAGE = 40
 
 def run(context: Context) -> int:
     """Pick, then do what was picked."""
+    # Ten thousand roles are no garbage, and looking through them for some takes a tenth of a second.
+    gc.disable()
     options = context.options
-    if not context.sessions and not context.entries():
+    entries = context.entries()
+    if not context.sessions and not entries:
         raise UsageError("no SSO session is configured", hint="awssso configure")
     words = as_words(options.filter)
-    entries = context.entries()
     known = recent.recall(context.environment)
     decided = _decided(context, words, entries, known)
     if decided is not None:
@@ -56,8 +56,10 @@ def _decided(context: Context, words: tuple[str, ...], entries: Sequence[Entry],
     Raises:
         UsageError: nothing is left to ask, or there is no terminal to ask on.
     """
-    matches = [match for match in ranked(words, _in_order(entries, known)) if match.entry.profile]
     is_first = context.options.first
+    if not words and not is_first and len(entries) > 1 and context.terminal.has_device():
+        return None
+    matches = [match for match in ranked(words, _in_order(entries, known)) if match.entry.profile]
     if matches and (is_first or (len(matches) == 1 and (words or len(entries) == 1) and not matches[0].is_forgiven)):
         return matches[0].entry
     if is_first or not context.terminal.has_device():
@@ -142,6 +144,8 @@ def _done(context: Context, choice: Choice) -> int:
     from awssso_helper.picker import Action  # noqa: PLC0415 - loaded by now
 
     if choice.action is Action.CONSOLE:
+        from awssso_helper.commands import console  # noqa: PLC0415 - not before the first paint
+
         return console.opened(context, choice.entry)
     if choice.action is Action.SHELL:
         return _shell_in(context, choice.entry)
@@ -151,8 +155,10 @@ def _done(context: Context, choice: Choice) -> int:
 def _used(context: Context, entry: Entry) -> int:
     """Hand over the name; where a person would only look at it, a shell in the role is more use."""
     if not context.options.print and sys.stdout.isatty():
+        from awssso_helper import shell_functions, shells  # noqa: PLC0415 - as above
+
         shell = shells.calling(context.environment)
-        context.terminal.tell(f"hint: to have `awssso pick` change your own shell, {advice(shell)}")
+        context.terminal.tell(f"hint: to have `awssso pick` change your own shell, {shell_functions.advice(shell)}")
         return _shell_in(context, entry)
     context.terminal.data(entry.profile)
     recent.used(context.environment, entry.profile)
@@ -161,6 +167,8 @@ def _used(context: Context, entry: Entry) -> int:
 
 def _shell_in(context: Context, entry: Entry) -> int:
     """Start a shell in the role, on the terminal also where stdout is the pipe of a `$(...)`."""
+    from awssso_helper.commands.exec import in_role  # noqa: PLC0415 - as above
+
     if not sys.stdout.isatty():
         with terminal_device() as (_, screen):
             os.dup2(screen.fileno(), sys.stdout.fileno())
@@ -201,6 +209,8 @@ class _World:
 
     def refresh(self, sessions: Sequence[str]) -> list[str]:
         """Sync in processes of their own, so that no key waits; they finish what they do when the picker is gone."""
+        from awssso_helper import news  # noqa: PLC0415 - not before the first paint
+
         statuses = [self._synced(session) for session in sessions]
         told = news.taken(self._environment)
         return [line for line in told if "failed" in line or line.startswith("warning")] if any(statuses) else []
