@@ -128,6 +128,9 @@ def asked(line: bytes, environ: dict[bytes, bytes], patience: float = PATIENCE) 
             if not piece:
                 break
             answer += piece
+            if piece.endswith(b"\n"):
+                # An answer is one line: not to wait for the other end's close is not to be woken once more.
+                break
     except TimeoutError:
         return b"5awssso: the agent does not answer; run: awssso agent stop\n"
     except OSError:
@@ -205,10 +208,10 @@ def _gate(environ: dict[bytes, bytes]) -> int:
 
 def main(full: str, arguments: list[str]) -> None:
     """Print the agent's answer and leave, or become the full command."""
-    from time import monotonic  # noqa: PLC0415 - built in
+    answer(arguments)
+    from time import monotonic  # noqa: PLC0415 - only a miss needs it
 
     began, environ = monotonic(), posix.environ
-    answer(arguments)
     if has_waited(environ):
         answer(arguments)
     try:

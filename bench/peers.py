@@ -36,6 +36,9 @@ class Installed:
     aws2_wrap: Path | None
     aws_v1: Path | None
     aws_v2: Path | None
+    """Debian's."""
+    aws_v2_present: Path | None
+    """What `make modern-aws` unpacks."""
 
     @property
     def python(self) -> str:
@@ -60,6 +63,7 @@ def installed() -> Installed:
         aws2_wrap=_peer("aws2-wrap", "aws2-wrap"),
         aws_v1=_peer("aws", "awscli"),
         aws_v2=AWS_V2 if AWS_V2.exists() else None,
+        aws_v2_present=_present_aws(),
     )
 
 
@@ -86,6 +90,18 @@ def _peer(program: str, *packages: str) -> Path | None:
         tell(f"{packages[0]} could not be installed: {error.stderr.decode(errors='replace')[-300:]}")
         return None
     return path
+
+
+def _present_aws() -> Path | None:
+    """Have the AWS CLI v2 that the tests use, in the environment that runs this."""
+    program = Path(sys.prefix) / "aws-cli-v2" / "dist" / "aws"
+    if not program.exists():
+        tell("unpacking a present AWS CLI v2")
+        done = subprocess.run([sys.executable, str(ROOT / "tests" / "modern_aws.py")], capture_output=True, check=False)
+        if done.returncode:
+            tell(f"it could not be had: {done.stderr.decode(errors='replace').strip()[-200:]}")
+            return None
+    return program
 
 
 def _environment(name: str, pip: str) -> Path:

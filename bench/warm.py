@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.__main__ import Bench
+    from bench.peers import Installed
     from bench.stage import Stage
 
+_EXPORT = "configure export-credentials --profile legacy"
 _LEAST, _PEAK_MIB = 1.1, 9
 
 
@@ -64,7 +66,8 @@ def _against_peers(bench: Bench, stage: Stage) -> Iterator[Row | Table]:
     peers.warm_cli_cache(stage)
     installed = bench.installed
     wanted = {
-        "AWS CLI v2, its cache warm": (installed.aws_v2, "configure export-credentials --profile legacy", 1 / 40),
+        "AWS CLI v2, its cache warm": (installed.aws_v2_present, _EXPORT, 1 / 40),
+        "AWS CLI v2 of Debian 12, its cache warm": (installed.aws_v2, _EXPORT, 1 / 40),
         "aws-sso-util, its cache warm": (installed.aws_sso_util, "credential-process --profile legacy", 1 / 30),
         "aws-export-credentials": (installed.aws_export_credentials, "--profile native", None),
         "aws2-wrap": (installed.aws2_wrap, "--process --profile legacy", None),
@@ -74,7 +77,7 @@ def _against_peers(bench: Bench, stage: Stage) -> Iterator[Row | Table]:
         if program is None:
             yield Row(f"warm line / {name}", f"<= {times(goal)}" if goal else "", "not measured: not installed here")
             continue
-        theirs = Command([str(program), *arguments.split()], stage.variables, says=b"SecretAccessKey")
+        theirs = Command([str(program), *arguments.split()], _with_aws(stage, installed), says=b"SecretAccessKey")
         try:
             found = stopwatch.in_turn({"theirs": theirs, "ours": stage.warm_line()}, bench.rounds(20))
         except FailedError as failure:
@@ -88,3 +91,10 @@ def _against_peers(bench: Bench, stage: Stage) -> Iterator[Row | Table]:
         if goal:
             yield Row(f"warm line / {name}", f"<= {times(goal)}", times(ratio), ratio <= goal)
     yield Table("One call of a credential_process", ("peer", "ours / theirs", "theirs", "their peak memory", ""), lines)
+
+
+def _with_aws(stage: Stage, installed: Installed) -> dict[str, str]:
+    """Give the variables with a present AWS CLI first on the PATH: aws2-wrap starts `aws`."""
+    if installed.aws_v2_present is None:
+        return stage.variables
+    return {**stage.variables, "PATH": f"{installed.aws_v2_present.parent}:{stage.variables['PATH']}"}

@@ -25,6 +25,7 @@ from secret_service import wait_until
 from awssso_helper import agent_client, warm
 from awssso_helper.commands.agent import agent_line
 from awssso_helper.environment import Environment
+from awssso_helper.model import epoch_of
 
 READER = "corp/210987654321/ReadOnlyAccess"
 ADMIN = "corp/210987654321/AdministratorAccess"
@@ -687,6 +688,44 @@ def test_a_network_that_is_gone_leaves_valid_credentials_in_use(signed_in, clock
     assert asked(signed_in, "get", ADMIN)[:1] == b"5"
 
 
+def test_a_network_that_comes_back_is_used_at_once(signed_in, clock):
+    first = document(signed_in, ADMIN)
+    signed_in.simulator.stop()
+    clock.set(3600 - 30)
+    assert asked(signed_in, "get", ADMIN)[:1] == b"5"
+    signed_in.simulator.advance(3600 - 30)
+    signed_in.simulator.start()
+    assert document(signed_in, ADMIN) != first
+
+
+def test_after_a_nights_sleep_the_first_asker_gets_what_is_valid_now(signed_in, clock):
+    # The monotonic clock does not count the time of a suspended machine, the wall clock does.
+    first = document(signed_in, ADMIN)
+    pid, night = pid_of(signed_in), 7 * 3600
+    signed_in.simulator.advance(night)
+    signed_in.simulator.clear_log()
+    clock.set(night)
+    second = document(signed_in, ADMIN)
+    assert second["AccessKeyId"] != first["AccessKeyId"]
+    assert epoch_of(second["Expiration"]) > time.time() + night
+    assert signed_in.simulator.count("CreateToken", grantType="refresh_token") == 1
+    assert pid_of(signed_in) == pid
+
+
+def test_a_session_that_ended_in_the_night_is_said_and_asked_for_once(signed_in, clock):
+    document(signed_in, ADMIN)
+    night = 13 * 3600
+    signed_in.simulator.advance(night)
+    clock.set(night)
+    signed_in.simulator.clear_log()
+    for _ in range(3):
+        answer = asked(signed_in, "get", ADMIN)
+        assert answer[:1] == b"3"
+        assert b"awssso login -S corp" in answer
+    assert signed_in.simulator.count("CreateToken") == 1
+    assert signed_in.simulator.count("GetRoleCredentials") == 0
+
+
 def test_a_renewal_that_hangs_keeps_nobody_waiting(signed_in, clock):
     first = document(signed_in, ADMIN)
     signed_in.simulator.misbehave("GetRoleCredentials", times=math.inf, delay=50)
@@ -908,6 +947,7 @@ def test_status_shows_it_and_what_it_holds(served):
     assert facts["keyring"] == "plaintext-file"
     assert [role["role"] for role in facts["roles"]] == [READER]
     assert served.json("status")["agent"]["roles"] == facts["roles"]
+    assert f"  {READER}: " in served.ok("status").stderr
     shown = served.ok("agent", "status")
     assert READER in shown.stdout
     assert f"pid {facts['pid']}" in shown.stderr

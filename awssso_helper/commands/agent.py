@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from awssso_helper.commands.context import Context
 
 
+# How many of the roles that an agent holds `status` names.
+_SHOWN = 5
+
+
 def run(context: Context) -> int:
     """Start, stop or show the agent; `serve` is what `start` runs."""
     environment, terminal = context.environment, context.terminal
@@ -51,9 +55,21 @@ def _agent_shown(context: Context) -> int:
     else:
         context.terminal.tell(agent_line(facts))
         if facts["roles"]:
-            rows = [(each["role"], duration(epoch_of(each["expires"]) - time.time())) for each in facts["roles"]]
-            context.terminal.table(("ROLE", "LEFT"), rows)
+            context.terminal.table(("ROLE", "LEFT"), [(each["role"], _left(each)) for each in facts["roles"]])
     return 0 if facts["running"] else 1
+
+
+def held_lines(facts: dict[str, Any]) -> list[str]:
+    """Say what an agent holds, for how long; those that end first come first, and only some of many."""
+    roles = sorted(facts["roles"], key=lambda each: each["expires"])
+    lines = [f"  {safe(each['role'])}: {_left(each)} left" for each in roles[:_SHOWN]]
+    if len(roles) > _SHOWN:
+        lines.append(f"  and {len(roles) - _SHOWN} more: awssso agent status")
+    return lines
+
+
+def _left(role: dict[str, Any]) -> str:
+    return duration(epoch_of(role["expires"]) - time.time())
 
 
 def agent_line(facts: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper import agent_client
-from awssso_helper.commands.agent import agent_line
+from awssso_helper.commands.agent import agent_line, held_lines
 from awssso_helper.commands.context import KEYRING_SECONDS, session_option
 from awssso_helper.errors import LoginNeededError
 from awssso_helper.memory_vault import MEMORY
@@ -34,6 +34,8 @@ def run(context: Context) -> int:
         context.terminal.detail(f"keyring: {context.store.backend_name()}")
         agent = agent_client.facts(context.environment, context.settings)
         context.terminal.tell(agent_line(agent) if agent["running"] else _no_agent_line(context))
+        for line in held_lines(agent):
+            context.terminal.tell(line)
     needy = [each["name"] for each in facts if not each["usable"]]
     if needy and not context.options.json:
         context.terminal.tell(f"hint: awssso login{session_option(context, needy[0])}")
