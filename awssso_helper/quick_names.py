@@ -57,8 +57,9 @@ def block_names(config: bytes) -> "list[bytes]":
     block, end, after = rest.partition(b"# END awssso\n")
     if not end or b"\r" in block or b"awssso" in _comments(before + after):
         return []
-    if b"source_profile" in (before + after).lower():
-        # A profile by hand that builds on one of ours is listed too.
+    outside = (before + after).lower()
+    if b"source_profile" in outside or b"credential-process" in outside:
+        # A profile by hand that builds on one of ours, or calls us itself, is listed too.
         return []
     if any(text and not text.endswith(b"\n") for text in (before, block)):
         return []

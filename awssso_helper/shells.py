@@ -45,13 +45,21 @@ def quoted(value: str, shell: str) -> str:
     """Write a value as one word of a shell, printable ASCII only.
 
     Raises:
-        UsageError: it has a NUL, which no variable can hold.
+        UsageError: it has a NUL or half a character, which no variable can hold.
     """
-    if "\0" in value:
-        raise UsageError("a value with a NUL character cannot be in a variable", hint="awssso env --shell json")
+    if "\0" in value or not _is_encodable(value):
+        raise UsageError(f"{value[:64]!a} cannot be the value of a variable", hint="awssso env --shell json")
     if shell == "powershell":
         return _quoted_for_powershell(value)
     return _quoted_for_fish(value) if shell == "fish" else _quoted_for_sh(value)
+
+
+def _is_encodable(value: str) -> bool:
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _quoted_for_sh(value: str) -> str:

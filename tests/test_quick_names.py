@@ -99,6 +99,7 @@ def test_names_come_in_the_order_of_the_full_command():
         ("output = json\n", "output = json\r\n"),
         ("output = json\n", "[default]\n"),
         ("[profile mine]", "[profile mine]\nsource_profile = b.Role"),
+        ("[profile mine]", "[profile mine]\ncredential_process = /x/awssso credential-process corp/1/b"),
     ],
 )
 def test_what_is_not_as_we_write_it_is_left_to_the_full_command(there, instead):

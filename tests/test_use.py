@@ -207,7 +207,16 @@ def test_the_functions_completion_is_the_programs(user, shell):
     assert {"bash": "complete -F _awssso awssso", "zsh": "_awssso", "fish": B}[shell] in done.stdout, done.stderr
 
 
-# Picking: the picker itself has tests of its own, here it is the one that answers at once.
+# Picking
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_pick_that_needs_no_screen_changes_the_shell(user, python, shell):
+    done = at_a_terminal(user, shell, "awssso pick staging power", shown(python))
+    assert json.loads(done.stdout.splitlines()[-1])["AWS_PROFILE"] == B
+
+
+# The picker's screen has tests of its own; here a program stands for it, and says what a person picked there.
 
 
 @pytest.fixture
