@@ -29,6 +29,12 @@ A first day:
   awssso login          sign in, find all accounts and roles, write the profiles
   aws s3 ls --profile team-prod.AdministratorAccess
 
+Every day:
+  awssso pick                    choose a role, full screen
+  awssso use team prod           use one in this shell, by words (needs `awssso shell-init`)
+  awssso exec team prod -- make  run a program as one
+  awssso console team prod       open the AWS console as one
+
 `awssso COMMAND --help` says more. The settings are explained in the README. When something does not work,
 `awssso doctor` says what is wrong and what to type.
 
@@ -79,7 +85,9 @@ class _Help(argparse.HelpFormatter):
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = text.strip("\n").split("\n\n")
         return "\n\n".join(
-            each if "\n  " in each else textwrap.fill(" ".join(each.split()), width, subsequent_indent=indent)
+            each
+            if each.startswith("  ") or "\n  " in each
+            else textwrap.fill(" ".join(each.split()), width, subsequent_indent=indent)
             for each in paragraphs
         )
 

@@ -99,3 +99,4 @@ def test_help_fits_the_terminal(sandbox):
         said = sandbox.ok("login", "--help", COLUMNS=str(columns)).stdout
         assert max(map(len, said.splitlines())) <= min(columns, 102)
     assert "  awssso login          sign in, find" in sandbox.ok("--help", COLUMNS="60").stdout
+    assert "\n  aws s3 ls --profile" in sandbox.ok("pick", "--help", COLUMNS="60").stdout
