@@ -6,11 +6,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format completions clean modern-aws
+.PHONY: help demo test soak check bench format completions clean modern-aws
 
 help:
 	@echo "make demo    do the main job against a sandbox organisation, in a throw-away home"
 	@echo "make test    run the tests"
+	@echo "make soak    run the long forms of the tests, part by part, and print their figures (an hour and more)"
 	@echo "make bench   measure everything and write bench/RESULTS.md (QUICK=1: a short form)"
 	@echo "make check   formatting, lint, types and the laws of the house"
 	@echo "make format  format the code"
@@ -23,6 +24,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+# PARTS="files keyring" runs these only.
+soak: $(VENV)/.installed-test
+	$(BIN)/python tests/soak.py $(PARTS)
 
 # The tests of `aws sso login` skip without it.
 modern-aws: $(VENV)/.installed-test

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
+import signal
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sandbox import START_URL
 from siege import Done, Keep, Point, Stable, contents, spread, stable_of, temporaries
-from test_files import strace  # noqa: F401 - the fixture
+from test_files import NEW, OLD, begin, config, started, strace
 
 from awssso_helper.model import Role
 from awssso_helper.role_cache import role_key, session_key
@@ -24,6 +27,7 @@ from awssso_helper.role_cache import role_key, session_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+FIXTURES = (config, strace)
 READER = "corp/210987654321/ReadOnlyAccess"
 CONFIGURE = ("configure", "-S", "corp", "--start-url", START_URL, "--region", "us-east-1")
 # What touches neither a file nor another program; whatever a kill finds there, it finds beside it too.
@@ -212,7 +216,7 @@ def is_whole(content: bytes) -> bool:
 
 
 @pytest.fixture(params=SIEGES)
-def field(request, sandbox, tmp_path, strace) -> Iterator[Field]:  # noqa: F811 - the fixture
+def field(request, sandbox, tmp_path, strace) -> Iterator[Field]:
     sandbox.settings("keyring = plaintext-file", "agent = off")
     with stable_of(sandbox, tmp_path / "stable") as stable:
         yield Field(SIEGES[request.param], stable, Keep(sandbox.home, tmp_path / "homes"))
@@ -298,3 +302,76 @@ def test_h1_g9_soak_a_kill_at_every_call_of_every_command(field, figures):
 def test_h1_h11_soak_errors_at_every_call_of_every_command(field, figures):
     told = failed_everywhere(field, all_strikes(field.points)[:250])
     figures(**told)
+
+
+# Many at once
+
+
+@pytest.fixture
+def stable(sandbox, tmp_path) -> Iterator[Stable]:
+    sandbox.settings("keyring = plaintext-file", "agent = off")
+    with stable_of(sandbox, tmp_path / "stable") as ready:
+        yield ready
+
+
+def lost_updates(stable: Stable, count: int) -> int:
+    """Let so many commands each add a session to one file at once, with a reader; gives how many are missing."""
+    config = stable.sandbox.config
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(FOREIGN)
+    running = [
+        stable.start("configure", "-S", f"s{number}", "--start-url", START_URL, "--region", "us-east-1", stops=True)
+        for number in range(count)
+    ]
+    for each in running:
+        os.kill(each.pid, signal.SIGCONT)
+    texts = []
+    is_over = threading.Event()
+
+    def read() -> None:
+        while not is_over.is_set():
+            texts.append(config.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    done = [each.end() for each in running]
+    is_over.set()
+    reader.join()
+    assert {(each.status, each.out) for each in done} == {(0, "")}, done
+    assert all(text.startswith(FOREIGN) for text in texts)
+    assert all(text.count("[sso-session") == text.count("sso_region = us-east-1\n") for text in texts)
+    text = config.read_text()
+    return sum(f"[sso-session s{number}]" not in text for number in range(count))
+
+
+def test_h7_commands_that_write_one_file_at_once_lose_nothing(stable):
+    assert lost_updates(stable, 40) == 0
+
+
+@pytest.mark.soak
+def test_h7_soak_a_hundred_writers_at_once_twenty_times_lose_nothing(stable, figures):
+    lost = sum(lost_updates(stable, 100) for _ in range(20))
+    figures(updates=2000, lost_updates=lost)
+    assert lost == 0
+
+
+@pytest.mark.soak
+def test_h1_soak_a_quarter_of_a_million_reads_during_writes_see_whole_files(config, figures):
+    program = (
+        "number = 0\nwhile True:\n    number += 1\n"
+        "    files.replace(Path(sys.argv[1]), (b'old\\n' * 700, b'new\\n' * 1500)[number % 2])\n"
+        "    print(number, flush=True)\n"
+    )
+    writer = started(program, config)
+    begin(writer)
+    seen: Counter[bytes] = Counter()
+    drained = threading.Thread(target=writer.stdout.read)
+    drained.start()
+    for _ in range(250_000):
+        with config.open("rb", buffering=0) as stream:
+            seen[stream.readall()] += 1
+    writer.kill()
+    drained.join()
+    writer.communicate()
+    assert set(seen) == {OLD, NEW}
+    figures(reads=sum(seen.values()), short_or_mixed=0)
