@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from awssso_helper import __version__
+from awssso_helper import __version__, core_dump
 from awssso_helper.errors import AwsssoError, SystemFailedError, UsageError, keep_tracebacks_away
 from awssso_helper.parser import build_parser, command_parsers, option_strings, split_program
 
@@ -64,6 +64,7 @@ def run(arguments: Sequence[str]) -> int:
 
     open_standard_files()
     keep_tracebacks_away()
+    core_dump.forbid()
     from awssso_helper.environment import Environment  # noqa: PLC0415
     from awssso_helper.terminal import Terminal  # noqa: PLC0415
 

@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from awssso_helper import core_dump
 from awssso_helper.errors import (
     AwsssoError,
     LoginNeededError,
@@ -43,6 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     began = _began()
     open_standard_files()
     keep_tracebacks_away()
+    core_dump.forbid()
     outcome = _Outcome()
     try:
         outcome = _outcome(arguments, began)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from awssso_helper import handover, recent
+from awssso_helper import core_dump, handover, recent
 from awssso_helper.choice import described
 from awssso_helper.environment import is_windows
 from awssso_helper.errors import AwsssoError, ProgramError, UsageError
@@ -118,6 +118,7 @@ def _replaced(found: str, command: list[str], variables: dict[str, str]) -> NoRe
     """Become the program: signals reach it and its exit status is ours, with nothing of awssso between."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    core_dump.allow_again()
     for name in _IGNORED_BY_PYTHON:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
