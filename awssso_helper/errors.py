@@ -7,7 +7,9 @@ CONTRACT promises for it. They are raised where the fact is known and printed at
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -146,7 +148,11 @@ def after(done: str) -> Iterator[None]:
 
 
 def keep_tracebacks_away() -> None:
-    """Have Python print none for a file or socket that a destructor could not close (a full disk, a lost mount)."""
+    """Have Python print none: its lines may hold secrets (SECURITY G5).
+
+    Not for a file or socket that a destructor could not close (a full disk, a lost mount), and not for what no edge
+    catches, such as the panic of a library written in Rust, which is no `Exception`.
+    """
     prints = sys.unraisablehook
 
     def hook(unraisable: sys.UnraisableHookArgs, /) -> None:
@@ -154,3 +160,10 @@ def keep_tracebacks_away() -> None:
             prints(unraisable)
 
     sys.unraisablehook = hook
+    sys.excepthook = lambda kind, _error, _trace: _last_word(kind)
+    threading.excepthook = lambda failed: _last_word(failed.exc_type)
+
+
+def _last_word(kind: type[BaseException]) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, f"awssso: unexpected {kind.__name__}; please report this line\n".encode("ascii", "replace"))
