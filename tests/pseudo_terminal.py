@@ -13,6 +13,8 @@ import termios
 import time
 
 _SECONDS = 60
+# The program speaks while it has something to do; a person types when it was silent for so many seconds.
+_PAUSE = 1.0
 
 
 def run_on_terminal(command, env, cwd, *, keys=(), size=(50, 400)):
@@ -27,7 +29,7 @@ def run_on_terminal(command, env, cwd, *, keys=(), size=(50, 400)):
     )
     os.close(slave)
     try:
-        written = _everything(master, list(keys), time.monotonic() + _SECONDS)
+        written = _everything(process, master, list(keys), time.monotonic() + _SECONDS)
         return process.wait(_SECONDS), written
     finally:
         os.close(master)
@@ -36,20 +38,20 @@ def run_on_terminal(command, env, cwd, *, keys=(), size=(50, 400)):
             process.wait()
 
 
-def _everything(master, keys, end):
-    written = b""
+def _everything(process, master, keys, end):
+    written, quiet_since = b"", time.monotonic()
     while time.monotonic() < end:
-        # The program speaks while it has something to do; with keys left, silence is when a person types.
-        if not select.select([master], [], [], 1.0 if keys else _SECONDS)[0]:
-            if not keys:
+        has_ended = process.poll() is not None
+        if select.select([master], [], [], 0.0 if has_ended else 0.1)[0]:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:  # the last one who had it open is gone
                 break
+            written += piece
+            quiet_since = time.monotonic()
+        elif has_ended:  # others may have it open still, such as an agent that was started under strace
+            break
+        elif keys and time.monotonic() - quiet_since > _PAUSE:
             os.write(master, keys.pop(0))
-            continue
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # the last one who had it open is gone
-            break
-        if not piece:
-            break
-        written += piece
+            quiet_since = time.monotonic()
     return written
