@@ -128,8 +128,9 @@ def removal(names: Iterable[str], shell: str) -> str:
     if shell == "powershell":
         paths = ", ".join(f"'Env:{name}'" for name in listed)
         return f"Remove-Item -ErrorAction SilentlyContinue -LiteralPath {paths}"
-    # A universal variable of fish is the user's own and lasts for ever, so it is not removed but hidden.
-    return f"set -eg {' '.join(listed)}" if shell == "fish" else f"unset -v {' '.join(listed)}"
+    # A universal variable of fish is the user's own and lasts for ever, so it stays. What is not there sets $status,
+    # and the next `set` would leave it so.
+    return f"set -eg {' '.join(listed)}; or true" if shell == "fish" else f"unset -v {' '.join(listed)}"
 
 
 def calling(environment: Environment) -> str:

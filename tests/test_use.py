@@ -81,6 +81,13 @@ def test_use_says_what_is_in_force_now(user, shell):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_use_succeeds_where_it_did_what_it_should(user, shell):
+    status = "echo $status" if shell == "fish" else "echo $?"
+    done = session(user, shell, f"awssso use {A}", status, "awssso use --clear", status, "awssso use -", status)
+    assert done.stdout == "0\n0\n0\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_dash_goes_back_and_again_forth(user, python, shell):
     there = [f"awssso use {A}", f"awssso use {B}", "awssso use -"]
     assert variables_after(user, python, shell, *there)["AWS_PROFILE"] == A
