@@ -127,6 +127,11 @@ class Environment:
         return Path(self.variables.get("XDG_CONFIG_HOME") or self.home / ".config")
 
     @property
+    def backup_dir(self) -> Path:
+        """The AWS config file as it was before our changes."""
+        return self.state_dir / "backups"
+
+    @property
     def ledger_file(self) -> Path:
         """Every profile name that was ever handed out, with its role."""
         return self.state_dir / "profiles.json"
@@ -152,10 +157,13 @@ class Environment:
         Raises:
             UsageError: as for `home`.
         """
-        aws = (Path(os.path.realpath(path)).parent for path in (self.aws_config_file, self.aws_credentials_file))
-        state, data = self.state_dir, self.data_dir
-        ours = (state, state / "credentials", self.cache_dir / "inventory", data / "bin", data / "secrets")
-        return {*aws, Path(os.path.realpath(self.settings_file)).parent, *ours}
+        state, data, config = self.state_dir, self.data_dir, self.config_home
+        shells = (self.home / ".bashrc", Path(self.variables.get("ZDOTDIR") or self.home) / ".zshrc")
+        files = (self.aws_config_file, self.aws_credentials_file, self.settings_file, *shells)
+        states = (state, state / "credentials", self.backup_dir, self.cache_dir / "inventory")
+        installed = (data / "bin", data / "secrets", data / "completions")
+        theirs = (config / "fish" / "completions", config / "powershell")
+        return {*(Path(os.path.realpath(path)).parent for path in files), *states, *installed, *theirs}
 
     def shown(self, path: Path) -> str:
         """Write a path as people know it, with `~` for the home directory."""

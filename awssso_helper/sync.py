@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from awssso_helper import aws_config, discovery, files, launcher, profiles
+from awssso_helper import aws_config, backups, discovery, files, launcher, profiles
 from awssso_helper.errors import after
 from awssso_helper.model import Deadline
 
@@ -110,7 +110,12 @@ class Sync:
         files.private_dir(self._environment.state_dir)
         # One writer at a time from the first read to the last write: the ledger must fit the block.
         with files.locked(self._environment.lock_dir / "profiles.lock", deadline):
-            is_changed = files.amend(config_file, change, lock_dir=self._environment.lock_dir, deadline=deadline)
+            is_changed = files.amend(
+                config_file,
+                backups.keeping(self._environment, config_file, change),
+                lock_dir=self._environment.lock_dir,
+                deadline=deadline,
+            )
             with after(f"{config_file} is up to date"):
                 ledger = latest[-1].ledger.to_json().encode()
                 files.amend(

@@ -737,7 +737,7 @@ def test_a_renewal_that_hangs_keeps_nobody_waiting(signed_in, clock):
     assert document(signed_in, ADMIN) == first
 
 
-def test_a_wall_clock_that_jumps_back_and_forth_is_survived(signed_in, clock):
+def test_c9_a_wall_clock_that_jumps_back_and_forth_is_survived(signed_in, clock):
     first = document(signed_in, ADMIN)
     clock.set(-86400)
     assert document(signed_in, ADMIN) == first

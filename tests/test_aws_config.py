@@ -623,7 +623,7 @@ def test_a_value_that_some_sdk_reads_differently_is_not_rendered(value):
         ("C:\\Users\\me\\awssso.exe", '"C:\\Users\\me\\awssso.exe"'),
     ],
 )
-def test_the_launcher_survives_every_splitter(path, text):
+def test_f7_the_launcher_survives_every_splitter(path, text):
     line = aws_config.launcher_line(path)
     assert line == text
     value = aws_config.process_value(line, ADMIN)

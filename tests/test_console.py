@@ -348,7 +348,7 @@ def test_the_consoles_own_browser_comes_before_the_usual_one(user):
 # Federation
 
 
-def test_federation_signs_the_browser_in_and_its_command_line_holds_no_token(user):
+def test_g2_federation_signs_the_browser_in_and_its_command_line_holds_no_token(user):
     user.ok("console", "production.ReadOnlyAccess", "--federate", "-d", "s3", "--debug")
     seen = seen_by_the_browser(user)
     assert "assumed-role/AWSReservedSSO_ReadOnlyAccess_" in seen["page"]
@@ -358,7 +358,7 @@ def test_federation_signs_the_browser_in_and_its_command_line_holds_no_token(use
     assert not any(secret in word for secret in user.simulator.organization.issued_secrets() for word in seen["words"])
 
 
-def test_the_keys_go_in_the_body_of_a_post(user):
+def test_g3_the_keys_go_in_the_body_of_a_post(user):
     user.ok("console", "production.ReadOnlyAccess", "--federate")
     seen_by_the_browser(user)
     call = user.simulator.calls("GetSigninToken")[0]

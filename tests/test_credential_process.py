@@ -42,7 +42,7 @@ def with_expired_token(sandbox):
     return sandbox
 
 
-def test_the_document_is_what_every_sdk_reads(signed_in):
+def test_g6_the_document_is_what_every_sdk_reads(signed_in):
     done = signed_in.run("credential-process", READER)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("}\n")
@@ -111,7 +111,7 @@ def test_where_the_fetch_fails_the_still_valid_answer_serves(signed_in, fault):
 
 
 @needs_faketime
-def test_an_expired_answer_is_never_given(signed_in):
+def test_c9_an_expired_answer_is_never_given(signed_in):
     signed_in.document(HOURLY)
     signed_in.simulator.stop()
     later = signed_in.program("faketime", "-f", "+3590s", AWSSSO, "credential-process", HOURLY)

@@ -120,7 +120,7 @@ HOSTILE_REGIONS = [
 
 
 @pytest.mark.parametrize("region", HOSTILE_REGIONS, ids=lambda region: repr(region)[:30])
-def test_nothing_but_a_region_becomes_part_of_a_host(region):
+def test_a4_nothing_but_a_region_becomes_part_of_a_host(region):
     with pytest.raises(UsageError) as caught:
         aws_endpoints(region)
     assert caught.value.message.isprintable()
@@ -131,7 +131,7 @@ def test_nothing_but_a_region_becomes_part_of_a_host(region):
 
 @given(st.text(max_size=30) | st.from_regex(r"[a-z-]{2,8}-[a-z]{1,8}-[0-9]{1,3}", fullmatch=True))
 @settings(max_examples=500, deadline=None)
-def test_any_region_gives_a_host_of_aws_or_is_refused(region):
+def test_a4_any_region_gives_a_host_of_aws_or_is_refused(region):
     try:
         endpoints = aws_endpoints(region)
     except UsageError:

@@ -69,7 +69,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("variable", OVERRIDES)
 @pytest.mark.parametrize("url", REFUSED)
-def test_an_endpoint_that_nobody_trusts_is_refused_and_not_just_ignored(variable, url):
+def test_a3_an_endpoint_that_nobody_trusts_is_refused_and_not_just_ignored(variable, url):
     with pytest.raises(RefusedError) as caught:
         endpoints({variable: url}, trusted_hosts=("sso.corp.example",))
     assert caught.value.exit_status == 6
@@ -94,11 +94,11 @@ def test_endpoint_variables_can_be_switched_off(value):
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO_ADMIN"])
-def test_a_variable_for_everything_or_something_else_moves_no_token(variable):
+def test_a3_a_variable_for_everything_or_something_else_moves_no_token(variable):
     assert endpoints({variable: "http://127.0.0.1:4566"}) == AWS
 
 
-def test_a_config_file_moves_no_token(home):
+def test_a3_a_config_file_moves_no_token(home):
     (home / ".aws").mkdir()
     (home / ".aws" / "config").write_text(
         "[default]\nendpoint_url = http://127.0.0.1:1\nservices = s\n[services s]\nsso =\n  endpoint_url = http://127.0.0.1:1\n"

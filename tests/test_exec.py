@@ -43,7 +43,7 @@ def test_a_program_gets_the_role(user, python):
     assert done.stderr == ""
 
 
-def test_no_stale_source_of_credentials_reaches_the_program(user, python):
+def test_e10_no_stale_source_of_credentials_reaches_the_program(user, python):
     seen = child_environment(user, python, ROLE, **STALE)
     assert {name: value for name, value in seen.items() if value == STALE.get(name)} == {}
     assert seen["AWS_ACCESS_KEY_ID"].startswith("ASIA")
@@ -197,7 +197,7 @@ def test_a_program_that_a_signal_ended_was_ended_by_that_signal(user, number):
     assert user.run("exec", ROLE, "--", "sh", "-c", f"kill -{int(number)} $$").returncode == -number
 
 
-def test_awssso_becomes_the_program(user):
+def test_e10_awssso_becomes_the_program(user):
     child = user.start("exec", ROLE, "--", "sh", "-c", "echo $$")
     assert child.communicate(timeout=SECONDS)[0] == f"{child.pid}\n"
 

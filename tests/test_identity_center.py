@@ -578,7 +578,7 @@ def test_any_account_at_all_is_an_account_or_a_network_error(item):
 
 
 @pytest.mark.parametrize("ahead", [-86400, -600, 0, 600, 86400])
-def test_a_clock_that_is_off_does_not_make_good_credentials_unusable(service, simulator, ahead):
+def test_c9_a_clock_that_is_off_does_not_make_good_credentials_unusable(service, simulator, ahead):
     simulator.clock_offset = ahead
     token = access_token(simulator)
     assert service.role_credentials(token, ROLE, soon()).expires_at > simulator.now() + 3000

@@ -186,7 +186,7 @@ def test_pkce_sends_what_the_protocol_wants(login, simulator):
     assert not any(one["clientSecret"] in url for one in sent for url in guide.urls)
 
 
-def test_device_code_is_shown_with_the_warning_before_anything_is_asked_for(login, simulator, clock):
+def test_b7_device_code_is_shown_with_the_warning_before_anything_is_asked_for(login, simulator, clock):
     guide = Somebody(approved_at_once)
     signed_in = login(guide, Method.DEVICE)
     assert signed_in.token.access_token.reveal() in simulator.organization.issued_secrets()
@@ -442,7 +442,7 @@ def test_polling_waits_for_the_person_at_the_pace_of_the_server(login, simulator
     assert [call.status for call in simulator.calls("CreateToken")] == [400, 400, 400, 200]
 
 
-def test_slow_down_adds_five_seconds_each_time_and_goes_on(login, simulator, clock):
+def test_b7_slow_down_adds_five_seconds_each_time_and_goes_on(login, simulator, clock):
     simulator.organization.device_interval = 5
     simulator.misbehave("CreateToken", error="SlowDownException", times=2)
     guide = Somebody(ignores)
@@ -613,7 +613,7 @@ def test_the_code_of_a_browser_goes_to_the_endpoint_of_the_session_alone(login, 
 # One name, one place
 
 
-def test_a_session_that_now_leads_elsewhere_is_refused_with_both_places(login, simulator):
+def test_b8_a_session_that_now_leads_elsewhere_is_refused_with_both_places(login, simulator):
     known = login(Somebody(allows))
     simulator.clear_log()
     moved = replace(SESSION, start_url="https://d-1234567890.awsapps.com.example/start")
@@ -650,7 +650,7 @@ def test_a_region_corrected_after_a_failed_first_login_is_just_used(login, simul
         ({"SSH_CONNECTION": "1 2 3 4"}, True, 8400, Method.DEVICE, None),
     ],
 )
-def test_a_device_code_is_for_those_who_ask_and_for_machines_far_away(variables, asked, port, expected, because):
+def test_b7_a_device_code_is_for_those_who_ask_and_for_machines_far_away(variables, asked, port, expected, because):
     method, reason = method_for(Environment(variables), use_device_code=asked, port=port)
     assert method is expected
     assert reason is None if because is None else because in reason

@@ -108,7 +108,7 @@ def test_there_are_200_hostile_values():
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_value_arrives_whatever_it_holds(shell, home):
+def test_e10_a_value_arrives_whatever_it_holds(shell, home):
     script = "\n".join(shells.setting(f"V{number}", value, shell) for number, value in enumerate(HOSTILE))
     found = environment_of(shell, script, home)
     for number, value in enumerate(HOSTILE):

@@ -256,7 +256,7 @@ def test_a_token_with_a_line_break_sends_nothing(serve):
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_private_authority_is_trusted_where_a_variable_names_it(serve, authority, variable):
+def test_a6_a_private_authority_is_trusted_where_a_variable_names_it(serve, authority, variable):
     server = serve(sends(OK), tls=authority.server_context("127.0.0.1"))
     assert exchange(server.url, variables={variable: str(authority.bundle)}).body == b"{}"
 
@@ -301,7 +301,7 @@ def test_a_bundle_that_cannot_be_read_is_named(serve, authority, tmp_path, conte
 
 
 @pytest.mark.parametrize("name", ["keys.log", "missing/keys.log"], ids=["writable", "unwritable"])
-def test_sslkeylogfile_is_ignored(serve, authority, tmp_path, monkeypatch, name):
+def test_a6_sslkeylogfile_is_ignored(serve, authority, tmp_path, monkeypatch, name):
     keys = tmp_path / name
     monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
     server = serve(sends(OK), tls=authority.server_context("127.0.0.1"))
@@ -340,7 +340,7 @@ def test_name_and_password_of_a_proxy_are_sent_to_it_and_no_further(serve, porta
     assert b"YWRhOnBAc3M" not in portal.requests[0]
 
 
-def test_loopback_never_goes_through_a_proxy(serve, monkeypatch):
+def test_a6_loopback_never_goes_through_a_proxy(serve, monkeypatch):
     proxy, server = serve(sends(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n")), serve(sends(OK))
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, proxy.url)

@@ -92,7 +92,7 @@ def test_to_start_an_agent_nothing_of_the_agent_is_loaded(sandbox):
     assert loaded & (unneeded | heavy) <= {"configobj.validate"}
 
 
-def test_the_answer_is_one_write(served):
+def test_g6_the_answer_is_one_write(served):
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     trace = served.home / "trace"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from awssso_helper import aws_config, files, settings
+from awssso_helper import aws_config, backups, files, settings
 from awssso_helper.commands.context import FILE_SECONDS, session_option
 from awssso_helper.endpoints import (
     host_of,
@@ -31,7 +31,11 @@ def run(context: Context) -> int:
         partition_of(default_region)
     is_changed = files.amend(
         config_file,
-        lambda text: aws_config.with_sso_session(text, session, name=str(config_file)),
+        backups.keeping(
+            context.environment,
+            config_file,
+            lambda text: aws_config.with_sso_session(text, session, name=str(config_file)),
+        ),
         lock_dir=context.environment.lock_dir,
         deadline=Deadline(FILE_SECONDS),
     )
