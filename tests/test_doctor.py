@@ -310,7 +310,7 @@ def test_completions_of_another_version_are_found_and_written_anew_when_told_to(
 # Permissions
 
 
-def test_what_others_can_write_is_found(healthy):
+def test_a7_what_others_can_write_is_found(healthy):
     healthy.config.chmod(0o666)
     found = wrong(healthy)
     assert found["writable-by-all"]["hint"] == "chmod o-w ~/.aws/config"
@@ -332,7 +332,7 @@ def test_a_group_that_can_write_counts_when_it_has_somebody_else(healthy):
         assert wrong(healthy).keys() == set(wanted)
 
 
-def test_credentials_that_others_can_read_are_found(healthy):
+def test_a7_credentials_that_others_can_read_are_found(healthy):
     credentials(healthy, "[x]\naws_session_token = y\n")
     (healthy.home / ".aws" / "credentials").chmod(0o644)
     assert wrong(healthy).keys() == {"credentials-readable"}

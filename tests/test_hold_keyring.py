@@ -177,3 +177,13 @@ def test_d3_a_question_that_nobody_answers_keeps_neither_its_asker_nor_the_other
         done, _ = asked(desktop)
     assert (done.returncode, done.stdout) == (4, "")
     assert "locked" in done.stderr
+
+
+def test_d8_d9_the_keyring_shows_no_name_and_with_an_agent_holds_no_role(desktop, secret_service):
+    desktop.settings("# an agent")
+    desktop.configure()
+    desktop.ok("login")
+    assert desktop.document(READER)
+    [label] = secret_service.labels()
+    assert SESSION in label
+    assert not [word for word in ("corp", "ReadOnly", "210987654321", "awsapps", "@example") if word in label]
