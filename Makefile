@@ -7,6 +7,7 @@ BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak check bench format completions clean modern-aws
+.PHONY: help demo test check bench format completions clean modern-aws lock dist
 
 help:
 	@echo "make demo    do the main job against a sandbox organisation, in a throw-away home"
@@ -17,6 +18,8 @@ help:
 	@echo "make format  format the code"
 	@echo "make modern-aws  unpack an AWS CLI v2 for the tests that drive one (67 MB; Linux on x86_64)"
 	@echo "make completions  write completions/ from the parser"
+	@echo "make lock    write requirements-dev.lock anew, with the newest releases (needs uv)"
+	@echo "make dist    build the wheel and the source archive, the same bytes for the same commit"
 	@echo "make clean   remove what the other targets made"
 
 demo: $(VENV)/.installed
@@ -38,6 +41,7 @@ check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/audit.py
 
 # A quarter of an hour on a quiet machine; `make bench ROOMS="warm cold"` measures only these and writes nothing.
 bench: $(VENV)/.installed
@@ -54,10 +58,23 @@ completions: $(VENV)/.installed
 	$(BIN)/awssso completions fish >completions/awssso.fish
 	$(BIN)/awssso completions powershell >completions/awssso.ps1
 
+# For every platform and Python that we support, with the hash of every file; no index is named in it.
+lock:
+	uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header \
+		--extra check --output-file requirements-dev.lock pyproject.toml
+
+# The time of the commit stands in the archives in place of the clock's.
+dist: $(VENV)/.installed-test
+	umask 022 && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -c \
+		"from setuptools import build_meta as b; print(b.build_sdist('dist'), b.build_wheel('dist'))"
+
 clean:
 	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-# Each stamp is one level of dependencies; a change of pyproject.toml installs again.
+# Each stamp is one level of dependencies; a change of pyproject.toml or the lock installs again. What tests and checks
+# run with is what the lock says, each file by its hash; the second step adds the package itself.
+LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -66,12 +83,14 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-test: pyproject.toml requirements-dev.lock | $(VENV)/bin/python
 	@echo "installing awssso and its tests' dependencies into $(VENV)"
+	$(LOCKED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@ $(VENV)/.installed
 
-$(VENV)/.installed-check: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-check: pyproject.toml requirements-dev.lock | $(VENV)/bin/python
 	@echo "installing awssso and the linters into $(VENV)"
+	$(LOCKED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[check]'
 	touch $@ $(VENV)/.installed $(VENV)/.installed-test
