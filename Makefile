@@ -6,8 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check bench format completions clean modern-aws
-.PHONY: help demo test check bench format completions clean modern-aws lock dist
+.PHONY: help demo test soak check bench format completions lock dist clean modern-aws
 
 help:
 	@echo "make demo    do the main job against a sandbox organisation, in a throw-away home"
