@@ -13,6 +13,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make soak    run the long forms of the tests, part by part, and print their figures (an hour and more)"
 	@echo "make bench   measure everything and write bench/RESULTS.md (QUICK=1: a short form)"
+	@echo "make soak    run the long forms of the tests, which take minutes"
 	@echo "make check   formatting, lint, types and the laws of the house"
 	@echo "make format  format the code"
 	@echo "make modern-aws  unpack an AWS CLI v2 for the tests that drive one (67 MB; Linux on x86_64)"
@@ -34,6 +35,8 @@ soak: $(VENV)/.installed-test
 # The tests of `aws sso login` skip without it.
 modern-aws: $(VENV)/.installed-test
 	$(BIN)/python tests/modern_aws.py
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m soak
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff format --check .

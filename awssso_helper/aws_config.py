@@ -241,13 +241,14 @@ def _header_line(section: str, lines: Sequence[Line]) -> int:
 def _profiles(sections: Mapping[str, Section]) -> dict[str, Section]:
     found: dict[str, Section] = {}
     for header, values in sections.items():
-        name = _profile_name(header)
+        name = profile_name(header)
         if name is not None:
             found[name] = values
     return found
 
 
-def _profile_name(header: str) -> str | None:
+def profile_name(header: str) -> str | None:
+    """Give the profile that a header of a config file means, or None where it means something else."""
     if header == "default":
         return header
     return _second_word(header) if header.startswith("profile") else None
@@ -366,8 +367,8 @@ def _with_section_edited(file: ConfigFile, header: str, changes: Mapping[str, st
     start = _header_line(header, file.lines) - 1
     stops = (n for n, line in enumerate(file.lines) if n > start and line.kind == "header")
     stop = next(stops, len(file.lines))
-    section = _edited(file.lines[start:stop], changes, _SESSION_KEYS, newline_of(file))
-    return _joined(file.lines[:start]) + section + _joined(file.lines[stop:])
+    section = edited_lines(file.lines[start:stop], changes, _SESSION_KEYS, newline_of(file))
+    return joined(file.lines[:start]) + section + joined(file.lines[stop:])
 
 
 def _with_new_session(file: ConfigFile, name: str, wanted: Mapping[str, str]) -> bytes:
@@ -378,14 +379,14 @@ def _with_new_session(file: ConfigFile, name: str, wanted: Mapping[str, str]) ->
         )
     newline = newline_of(file)
     lines = [f"[sso-session {name}]", *(f"{key} = {value}" for key, value in wanted.items())]
-    return _ended(file) + b"".join(line.encode() + newline for line in lines)
+    return ended(file) + b"".join(line.encode() + newline for line in lines)
 
 
 # The managed block
 
 
 def _block(file: ConfigFile) -> Block | None:
-    marks = [(number, kind) for number, line in enumerate(file.lines) if (kind := _marker(line))]
+    marks = [(number, kind) for number, line in enumerate(file.lines) if (kind := marker(line))]
     if not marks:
         return None
     if [kind for _, kind in marks] != ["BEGIN", "END"]:
@@ -404,7 +405,8 @@ def _block(file: ConfigFile) -> Block | None:
     return Block(begin, end, entries)
 
 
-def _marker(line: Line) -> str:
+def marker(line: Line) -> str:
+    """Say which marker of the managed block a line is: BEGIN, END or none (the empty string)."""
     match = _MARKER.fullmatch(line.raw) if line.kind == "comment" else None
     return match[1].decode() if match else ""
 
@@ -432,7 +434,7 @@ def _entries(file: ConfigFile, begin: int, end: int) -> Iterable[Entry]:
     headers = [number for number in range(first, end) if file.lines[number].kind == "header"]
     starts = [first, *(_with_comments_above(file.lines, number) for number in headers[1:]), end]
     for header, start, stop in zip(headers, starts, starts[1:], strict=False):
-        yield _entry(file, header, _joined(file.lines[start:stop]))
+        yield _entry(file, header, joined(file.lines[start:stop]))
 
 
 def _with_comments_above(lines: Sequence[Line], header: int) -> int:
@@ -443,8 +445,8 @@ def _with_comments_above(lines: Sequence[Line], header: int) -> int:
 
 def _entry(file: ConfigFile, header: int, text: bytes) -> Entry:
     section = file.lines[header].text
-    name = _profile_name(section)
-    values = _own_values(file, header)
+    name = profile_name(section)
+    values = own_values(file, header)
     ours = _ours(values.pop(PROCESS, ""))
     if name is None or ours is None:
         raise _refusal(
@@ -476,7 +478,7 @@ def _is_line_of(line: str, text: bytes) -> bool:
     return line.encode() in (each.strip() for each in text.splitlines())
 
 
-def _own_values(file: ConfigFile, header: int) -> Section:
+def own_values(file: ConfigFile, header: int) -> Section:
     """Give the keys of a section without those that `[DEFAULT]` lends it."""
     values = dict(file.sections[file.lines[header].text])
     if file.defaults:
@@ -488,7 +490,7 @@ def _own_values(file: ConfigFile, header: int) -> Section:
 def profiles_outside(file: ConfigFile) -> dict[str, int]:
     """Give the profiles of a config file that are not in the block, each with the line of its header."""
     lines = section_lines(file)
-    pairs = ((_profile_name(header), header) for header in file.outside)
+    pairs = ((profile_name(header), header) for header in file.outside)
     return {name: lines[header] for name, header in pairs if name is not None}
 
 
@@ -530,7 +532,7 @@ def edited_entry(entry: Entry, *, name: str, launcher: str, changes: Mapping[str
     if name != entry.name:
         lines[header] = Line(f"[profile {name}]".encode() + _ending(lines[header].raw, newline), "header", "")
     every_change = dict(changes) if is_same else {PROCESS: process_value(launcher, entry.role), **changes}
-    text = _edited(lines, every_change, (PROCESS,), newline)
+    text = edited_lines(lines, every_change, (PROCESS,), newline)
     settings = {key: value for key, value in {**entry.settings, **changes}.items() if value is not None}
     return Entry(name, entry.role, launcher, settings, text)
 
@@ -544,10 +546,10 @@ def with_block(file: ConfigFile, entries: Sequence[Entry]) -> bytes:
     block = file.block
     inner = NOTE.encode() + newline + b"".join(entry.text for entry in entries)
     if block is None:
-        return _ended(file) + BEGIN.encode() + newline + inner + END.encode() + newline if entries else file.data
+        return ended(file) + BEGIN.encode() + newline + inner + END.encode() + newline if entries else file.data
     if not entries:
-        return _joined(file.lines[: block.begin]) + _joined(file.lines[block.end + 1 :])
-    return _joined(file.lines[: block.begin + 1]) + inner + _joined(file.lines[block.end :])
+        return joined(file.lines[: block.begin]) + joined(file.lines[block.end + 1 :])
+    return joined(file.lines[: block.begin + 1]) + inner + joined(file.lines[block.end :])
 
 
 # Lines
@@ -567,11 +569,12 @@ def _indent(raw: bytes) -> bytes:
     return text[: len(text) - len(text.lstrip())].encode()
 
 
-def _joined(lines: Iterable[Line]) -> bytes:
+def joined(lines: Iterable[Line]) -> bytes:
+    """Give the bytes of lines."""
     return b"".join(line.raw for line in lines)
 
 
-def _ended(file: ConfigFile) -> bytes:
+def ended(file: ConfigFile) -> bytes:
     """Give the text ready for a new section: with a final newline and a blank line."""
     if not file.lines:
         return b""
@@ -581,7 +584,9 @@ def _ended(file: ConfigFile) -> bytes:
     return file.data + missing + (b"" if file.lines[-1].kind == "blank" else newline)
 
 
-def _edited(lines: Sequence[Line], changes: Mapping[str, str | None], anchors: Sequence[str], newline: bytes) -> bytes:
+def edited_lines(
+    lines: Sequence[Line], changes: Mapping[str, str | None], anchors: Sequence[str], newline: bytes
+) -> bytes:
     """Change keys of one section in place; new ones come below the last of the `anchors` or the header.
 
     A line gets the indentation of the one that it replaces or follows: a line that is indented deeper than a key
@@ -604,10 +609,10 @@ def _edited(lines: Sequence[Line], changes: Mapping[str, str | None], anchors: S
             indent = _indent(line.raw) if line.kind == "key" else indent
     there = {line.text for line in kept if line.kind == "key"}
     added = [f"{key} = {value}" for key, value in changes.items() if value is not None and key not in there]
-    if added and not _joined(kept[:insert_at]).endswith((b"\n", b"\r")):
+    if added and not joined(kept[:insert_at]).endswith((b"\n", b"\r")):
         kept[insert_at - 1] = kept[insert_at - 1]._replace(raw=kept[insert_at - 1].raw + newline)
     new = b"".join(indent + line.encode() + newline for line in added)
-    return _joined(kept[:insert_at]) + new + _joined(kept[insert_at:])
+    return joined(kept[:insert_at]) + new + joined(kept[insert_at:])
 
 
 # Values

@@ -5,7 +5,8 @@
 | `AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE` | the two files, with `~` and `$VAR` expanded as botocore does |
 | `AWS_ENDPOINT_URL_SSO`, `AWS_ENDPOINT_URL_SSO_OIDC` | other endpoints: loopback hosts, or hosts that settings trust |
 | `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL_SIGNIN` | the same for chained profiles and for console sign-in |
-| `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | the four above are ignored |
+| `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL_IAM` | the same for `migrate` |
+| `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | all of the above are ignored |
 | `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT` | the endpoint family |
 | `AWS_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE` | certificate authorities, the first that is set |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` | proxies; loopback hosts never use one |
@@ -145,6 +146,11 @@ class Environment:
     def recent_file(self) -> Path:
         """Favourites, and what was used last."""
         return self.state_dir / "recent.json"
+
+    @property
+    def migrations_file(self) -> Path:
+        """The journal of `migrate`: which static key is how far; no secret."""
+        return self.state_dir / "migrations.json"
 
     @property
     def audit_file(self) -> Path:

@@ -270,12 +270,8 @@ def amend(path: Path, change: Callable[[bytes], bytes], *, lock_dir: Path, deadl
         RefusedError: nothing was written: see `replace`, or somebody else kept changing the file.
         AwsssoError: see `replace`.
     """
-    real = os.path.realpath(path)
-    from hashlib import sha256  # noqa: PLC0415 - 3 ms (OpenSSL) that asking the agent does not need
-
-    name = sha256(os.fsencode(real)).hexdigest()
-    with locked(lock_dir / f"{name}.lock", deadline):
-        sweep(path.__class__(real).parent)
+    with locked(_lock_of(path, lock_dir), deadline):
+        sweep(path.__class__(os.path.realpath(path)).parent)
         for _ in range(_TRIES):
             seen = _seen(path)
             before = seen.content or b""
@@ -286,6 +282,31 @@ def amend(path: Path, change: Callable[[bytes], bytes], *, lock_dir: Path, deadl
                 _replace(path, after, 0o600, expected=seen)
                 return True
     raise RefusedError(f"{path} was changed by another program each time", hint="close that program and try again")
+
+
+def _lock_of(path: Path, lock_dir: Path) -> Path:
+    from hashlib import sha256  # noqa: PLC0415 - 3 ms (OpenSSL) that asking the agent does not need
+
+    return lock_dir / f"{sha256(os.fsencode(os.path.realpath(path))).hexdigest()}.lock"
+
+
+def remove_blank(path: Path, *, lock_dir: Path, deadline: Deadline) -> bool:
+    """Remove a file that holds nothing but blanks; say whether it was. A symbolic link stays, with what it names.
+
+    Raises:
+        BusyError: another amender held the lock until the deadline.
+        RefusedError: it could not be removed.
+    """
+    with locked(_lock_of(path, lock_dir), deadline):
+        seen = _seen(path)
+        if seen.content is None or seen.content.strip() or path.is_symlink():
+            return False
+        with _told(path, "remove"):
+            if _seen(path) != seen:
+                return False
+            path.unlink()
+        _confirm(path)
+    return True
 
 
 def sweep(directory: Path) -> int:

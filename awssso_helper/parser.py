@@ -163,6 +163,7 @@ def build_parser() -> argparse.ArgumentParser:
         _exec,
         _env,
         _console,
+        _migrate,
         _doctor,
         _credential_process,
         _agent,
@@ -533,6 +534,51 @@ prints nothing on stdout, one line on stderr, and exits with the status that say
     command.add_argument("role", nargs="?", metavar="SESSION/ACCOUNT/ROLE", help="the role, as in the profile")
     profile = command.add_argument("-p", "--profile", metavar="NAME", help="a generated profile instead")
     completes(profile, "profile")
+
+
+def _migrate(commands: Any) -> None:
+    command = _command(
+        commands,
+        "migrate",
+        "retire static keys: the names become SSO, undo included",
+        """\
+Find the long-lived keys in ~/.aws/credentials and ~/.aws/config, and put SSO in their place: each name stays and gets
+its credentials from a role that you have in the same account; the key leaves the file and becomes Inactive in IAM.
+First the plan is shown, with every byte that would change; nothing is done without a yes.
+
+For each key, in this order: SSO is verified; undo is proved; the section goes to your keyring, read back; the new
+profile is written and run; the key leaves the file, and every name is verified; the key becomes Inactive. Whatever
+fails is undone, and a run that was killed is taken up by the next.
+
+  awssso migrate --dry-run       the plan; nothing is written, nothing is changed in IAM
+  awssso migrate                 do it, after a yes
+  awssso migrate --status        where each key stands
+  awssso migrate --undo prod     take it back: key Active, section restored byte for byte
+  awssso migrate --delete-keys   delete for ever what was Inactive for 14 days
+""",
+    )
+    kind = command.add_mutually_exclusive_group()
+    kind.add_argument("--dry-run", action="store_true", help="show the plan, write nothing, change nothing in IAM")
+    kind.add_argument("--status", action="store_true", help="show where each key stands")
+    kind.add_argument("--undo", nargs="?", const="", metavar="PROFILE", help="take it back, of one profile or of all")
+    kind.add_argument(
+        "--delete-keys", action="store_true", help="delete keys that are Inactive and whose grace is over"
+    )
+    group = command.add_argument_group("choices")
+    group.add_argument("-S", "--sso-session", metavar="NAME", help="look for roles in this SSO session only")
+    group.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="PROFILE=ROLE",
+        help="the role that takes the place of the key of PROFILE; with --undo and --delete-keys the one that may "
+        "change keys. Can be repeated",
+    )
+    group.add_argument("--keep-keys", action="store_true", help="leave the keys Active in IAM")
+    group.add_argument("--now", action="store_true", help="with --delete-keys: do not wait for the end of the grace")
+    group.add_argument("--scan", metavar="PATH", help="look for keys in other files too: of this home, and below PATH")
+    group.add_argument("--yes", action="store_true", help="do not ask; what is ambiguous is left alone")
+    _json_option(command)
 
 
 def _agent(commands: Any) -> None:

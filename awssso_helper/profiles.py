@@ -465,7 +465,7 @@ class Plan:
 
     def diff_text(self) -> str:
         """Give the change as a unified diff; values of secret keys in its context are masked."""
-        return _unified_diff(self.before, self.after, self.name)
+        return unified_diff(self.before, self.after, self.name)
 
 
 def plan(
@@ -709,7 +709,8 @@ def _merged(
 # The diff
 
 
-def _unified_diff(before: bytes, after: bytes, name: str) -> str:
+def unified_diff(before: bytes, after: bytes, name: str) -> str:
+    """Give the change of a file as a unified diff; values of secret keys are masked, also in comments."""
     old, new = (list(_shown(data)) for data in (before, after))
     lines: list[str] = []
     for group in _Aligned(old, new).get_grouped_opcodes(3):
@@ -740,7 +741,7 @@ def _shown(data: bytes) -> Iterator[str]:
         text = line.raw.rstrip(b"\r\n").decode("utf-8")
         if line.kind == "more" and _SECRET_KEY.search(key):
             text = "    ****"
-        elif line.kind in ("key", "more") and _SECRET_KEY.search(text.partition("=")[0]):
+        elif line.kind != "header" and _SECRET_KEY.search(text.partition("=")[0]):
             text = _VALUE.sub(" ****", text, count=1)
         yield text + ("\n" if line.raw.endswith((b"\n", b"\r")) else "\n\\ No newline at end of file\n")
 

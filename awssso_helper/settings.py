@@ -97,6 +97,18 @@ confirm_production = boolean(default=False)
 [[tags]]
 __many__ = force_list
 
+[migrate]
+# Roles that take the place of static keys, the preferred first; shell patterns. Where none of them is to be had in
+# an account, and there are several others, `awssso migrate` asks.
+roles = force_list(default=list())
+
+# Days between making a static key Inactive and `migrate --delete-keys`.
+grace_days = integer(min=0, max=365, default=14)
+
+# With keyring = plaintext-file the copy that undo needs lies in a plain file until the key is deleted. Say that you
+# accept that.
+plain_vault = boolean(default=False)
+
 [sessions]
 # Per SSO session: the default region of its profiles.
 [[__many__]]
@@ -146,6 +158,15 @@ class PickerRules:
 
 
 @dataclass(frozen=True, slots=True)
+class MigrateRules:
+    """What takes the place of static keys, and how long a retired one is kept."""
+
+    roles: tuple[str, ...] = ()
+    grace_days: int = 14
+    plain_vault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one user, checked."""
 
@@ -162,6 +183,7 @@ class Settings:
     console: ConsoleRules = field(default_factory=ConsoleRules)
     profiles: ProfileRules = field(default_factory=ProfileRules)
     picker: PickerRules = field(default_factory=PickerRules)
+    migrate: MigrateRules = field(default_factory=MigrateRules)
 
 
 def load(path: Path) -> Settings:
@@ -322,6 +344,13 @@ def _settings(config: Any) -> Settings:
             confirm_production=picker["confirm_production"],
             tags=tuple((name, tuple(patterns)) for name, patterns in picker["tags"].items()),
         ),
+        migrate=_migrate_rules(config["migrate"]),
+    )
+
+
+def _migrate_rules(section: Mapping[str, Any]) -> MigrateRules:
+    return MigrateRules(
+        roles=tuple(section["roles"]), grace_days=section["grace_days"], plain_vault=section["plain_vault"]
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytest_plugins = ("simulator_fixtures", "secret_service", "sandbox")
+pytest_plugins = ("simulator_fixtures", "secret_service", "sandbox", "cloud", "migrant")
 
 KEPT_VARIABLES = (
     "AWSSSO_TESTS_MAY_NOT_SKIP",

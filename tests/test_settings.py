@@ -9,7 +9,7 @@ from configobj import ConfigObj
 from configobj.validate import Validator
 
 from awssso_helper.errors import UsageError
-from awssso_helper.settings import SPEC, ConsoleRules, PickerRules, ProfileRules, Settings, change, load
+from awssso_helper.settings import SPEC, ConsoleRules, MigrateRules, PickerRules, ProfileRules, Settings, change, load
 
 
 @pytest.fixture
@@ -28,6 +28,12 @@ def refusal_of(file, content):
     return caught.value.message
 
 
+def test_the_rules_of_migrate_are_read(file):
+    file.write_text("[migrate]\nroles = PowerUser*, ReadOnlyAccess\ngrace_days = 30\nplain_vault = True\n")
+    assert load(file).migrate == MigrateRules(("PowerUser*", "ReadOnlyAccess"), 30, plain_vault=True)
+    assert "grace_days" in refusal_of(file, "[migrate]\ngrace_days = soon\n")
+
+
 # The defaults
 
 
@@ -43,7 +49,9 @@ def test_every_setting_is_in_the_specification_once_and_explained():
     described = re.findall(r"^([a-z_]+) = ", SPEC, re.MULTILINE)
     sections = re.findall(r"^\[+([a-z_]+)\]+$", SPEC, re.MULTILINE)
     fields = {
-        field.name for kind in (Settings, ProfileRules, ConsoleRules, PickerRules) for field in dataclasses.fields(kind)
+        field.name
+        for kind in (Settings, ProfileRules, ConsoleRules, PickerRules, MigrateRules)
+        for field in dataclasses.fields(kind)
     }
     in_their_units = {re.sub("_(minutes|seconds|hours)$", "", name) for name in described}
     named = (in_their_units | set(sections) | {"session_regions"}) - {"__many__", "sessions"}

@@ -11,8 +11,12 @@ import hashlib
 import secrets
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from awssso_helper.model import Account, is_account_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -127,6 +131,10 @@ class Organization:
     rotates_refresh_tokens: bool = True
     renews_refresh_tokens: bool = True
     """False: the reply to a refresh carries no new refresh token, and the old one stays valid."""
+
+    issue: Callable[[str, str, str], tuple[str, str, str]] | None = field(default=None, repr=False)
+    """Where another server has to accept role credentials: gives key id, secret key and session token for an account
+    id, the name of the role in IAM and the user."""
 
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _accounts: dict[str, Account] = field(default_factory=dict, repr=False)
@@ -285,9 +293,8 @@ class Organization:
 
     def identity_of(self, minted: MintedCredentials) -> Identity:
         """Give the name of an assumed SSO role as STS writes it: without the role's path (PROTOCOL 9)."""
-        seed = f"{self.start_url} {minted.account_id} {minted.role_name}".encode()
-        digest = hashlib.sha256(seed).digest()
-        role = minted.role_name if minted.is_chained else f"AWSReservedSSO_{minted.role_name}_{digest.hex()[:16]}"
+        digest = self._digest(minted.account_id, minted.role_name)
+        role = minted.role_name if minted.is_chained else self.iam_role(minted.account_id, minted.role_name)
         return Identity(
             account_id=minted.account_id,
             arn=f"arn:aws:sts::{minted.account_id}:assumed-role/{role}/{minted.user}",
@@ -322,6 +329,13 @@ class Organization:
         if minted is None or now >= ends_at:
             raise Refusal("InvalidSigninToken", "The sign-in token is not valid any more")
         return minted
+
+    def iam_role(self, account_id: str, role_name: str) -> str:
+        """Give the name that a permission set has as a role in an account's IAM."""
+        return f"AWSReservedSSO_{role_name}_{self._digest(account_id, role_name).hex()[:16]}"
+
+    def _digest(self, account_id: str, role_name: str) -> bytes:
+        return hashlib.sha256(f"{self.start_url} {account_id} {role_name}".encode()).digest()
 
     def account_of_key(self, access_key_id: str) -> str:
         """Find the account that an access key id belongs to."""
@@ -358,10 +372,15 @@ class Organization:
     def _mint_credentials(
         self, user: str, account_id: str, role_name: str, expires_at: int, *, is_chained: bool = False
     ) -> MintedCredentials:
+        if self.issue is not None and not is_chained:
+            key_id, secret_key, token = self.issue(account_id, self.iam_role(account_id, role_name), user)
+        else:
+            key_id, secret_key = f"ASIA{_key_id(secrets.token_bytes(16))}", _base64(30)
+            token = "IQoJb3JpZ2luX2Vj" + _base64(600)
         minted = MintedCredentials(
-            access_key_id=f"ASIA{_key_id(secrets.token_bytes(16))}",
-            secret_access_key=self._remembered(_base64(30)),
-            session_token=self._remembered("IQoJb3JpZ2luX2Vj" + _base64(600)),
+            access_key_id=key_id,
+            secret_access_key=self._remembered(secret_key),
+            session_token=self._remembered(token),
             expires_at=expires_at,
             user=user,
             account_id=account_id,

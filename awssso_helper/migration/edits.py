@@ -1,0 +1,260 @@
+"""What a job does to the text of the two files, and back. Pure; the plan shows with these what the steps will write."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from awssso_helper import aws_config, sections
+from awssso_helper.errors import RefusedError
+from awssso_helper.migration.job import digest
+from awssso_helper.model import Secret
+from awssso_helper.static_keys import KEY_LINES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from awssso_helper.aws_config import ConfigFile, Value
+    from awssso_helper.migration.job import Job, Target
+
+
+class Before(NamedTuple):
+    """The sections of one name as they were: in the config file, in the credentials file; None where there was none."""
+
+    config: bytes | None
+    credentials: bytes | None
+
+
+class Vault(NamedTuple):
+    """What the keyring keeps of a key: its secret, and the sections of each name as they were."""
+
+    secret: Secret
+    before: Mapping[str, Before]
+
+
+def taken(job: Job, config: ConfigFile, credentials: ConfigFile) -> Vault:
+    """Take from the files what belongs into the vault.
+
+    Raises:
+        RefusedError: a section is not what the plan was made from.
+    """
+    before: dict[str, Before] = {}
+    secret = ""
+    for target in job.targets:
+        found = Before(
+            sections.text_of(config, target.header),
+            sections.text_of(credentials, target.profile) if target.credentials_digest else None,
+        )
+        if not is_as_planned(target, found):
+            raise changed_meanwhile(target.profile)
+        before[target.profile] = found
+        held = credentials.sections[target.profile] if found.credentials else config.sections[target.header]
+        secret = str(held["aws_secret_access_key"])
+    return Vault(Secret(secret), before)
+
+
+def is_as_planned(target: Target, before: Before) -> bool:
+    """Say whether these are the sections that the job began with."""
+    digests = (config_digest(before.config), digest_of(before.credentials))
+    return digests == (target.config_digest, target.credentials_digest)
+
+
+def config_digest(text: bytes | None) -> str:
+    """Hash a section of the config file, to whose end a new section below adds a blank line."""
+    return digest_of(None if text is None else _settled(text))
+
+
+def digest_of(text: bytes | None) -> str:
+    """Hash a section; empty for one that is not there."""
+    return "" if text is None else digest(text)
+
+
+def changed_meanwhile(profile: str) -> RefusedError:
+    """Say that a section is not what it was."""
+    return RefusedError(f"the section of {profile[:64]!a} was changed by somebody meanwhile", hint="awssso migrate")
+
+
+# The vault's text
+
+
+def vault_text(job: Job, vault: Vault) -> Secret:
+    """Write what the keyring keeps."""
+    record = {
+        "version": 1,
+        "key_id": job.key_id,
+        "secret": vault.secret.reveal(),
+        "sections": {
+            profile: {"config": _text(before.config), "credentials": _text(before.credentials)}
+            for profile, before in vault.before.items()
+        },
+    }
+    return Secret(json.dumps(record))
+
+
+def vault_of(job: Job, text: Secret | None) -> Vault | None:
+    """Read what `vault_text` wrote; None where it is not that, or not of this job."""
+    if text is None:
+        return None
+    try:
+        record = json.loads(text.reveal())
+        before = {
+            str(profile): Before(_bytes(each["config"]), _bytes(each["credentials"]))
+            for profile, each in record["sections"].items()
+        }
+        vault = Vault(Secret(str(record["secret"])), before)
+        is_ours = record["key_id"] == job.key_id and all(
+            is_as_planned(target, before[target.profile]) for target in job.targets
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return vault if is_ours else None
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8")
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("utf-8")
+
+
+# Forwards
+
+
+def with_profile(config: ConfigFile, target: Target, before: Before) -> bytes:
+    """Write the profile that takes the name: its process, and the settings that stood beside the key.
+
+    Raises:
+        RefusedError: it could not be read back, or something else would change.
+    """
+    return sections.with_settings(config, target.header, _changes(target, before))
+
+
+def lead_of(config: ConfigFile, target: Target) -> int:
+    """Count the bytes that part a new section from the text above it; 0 where the section is there."""
+    if target.header in config.sections:
+        return 0
+    return len(aws_config.ended(config)) - len(config.data)
+
+
+def has_profile(config: ConfigFile, target: Target) -> bool:
+    """Say whether the name calls us for its role."""
+    return config.sections.get(target.header, {}).get(aws_config.PROCESS) == target.process
+
+
+def _changes(target: Target, before: Before) -> dict[str, Value | None]:
+    moved: dict[str, Value | None] = {}
+    if before.credentials is not None:
+        values = aws_config.parsed(before.credentials, name="the vault").sections[target.profile]
+        moved = {key: value for key, value in values.items() if key not in KEY_LINES}
+    return {aws_config.PROCESS: target.process, **moved}
+
+
+def without_section(credentials: ConfigFile, target: Target) -> bytes:
+    """Cut the name out of the credentials file.
+
+    Raises:
+        RefusedError: its section is not the one that the job began with.
+    """
+    text = sections.text_of(credentials, target.profile)
+    if text is None or not target.credentials_digest:
+        return credentials.data
+    if digest(text) != target.credentials_digest:
+        raise changed_meanwhile(target.profile)
+    return sections.without(credentials, target.profile)
+
+
+def without_key_lines(config: ConfigFile, target: Target) -> bytes:
+    """Take the key out of the profile's section in the config file."""
+    there = [key for key in KEY_LINES if key in config.sections.get(target.header, {})]
+    return sections.with_settings(config, target.header, dict.fromkeys(there)) if there else config.data
+
+
+def is_cut(job: Job, config: ConfigFile, credentials: ConfigFile) -> bool:
+    """Say whether no name of the job has a static key in either file."""
+    return not any(
+        (target.credentials_digest and target.profile in credentials.sections)
+        or config.sections.get(target.header, {}).keys() & set(KEY_LINES)
+        for target in job.targets
+    )
+
+
+# Backwards
+
+
+def with_section(credentials: ConfigFile, job: Job, target: Target, before: Before) -> bytes:
+    """Put the section of a name back into the credentials file.
+
+    Raises:
+        RefusedError: there is another one of its name.
+    """
+    if before.credentials is None or sections.text_of(credentials, target.profile) == before.credentials:
+        return credentials.data
+    section = sections.Section(target.profile, before.credentials)
+    return sections.put_back(credentials, section, job.order)
+
+
+def without_profile(config: ConfigFile, target: Target, before: Before) -> bytes:
+    """Bring the config file's section back to what it was: its very bytes, unless somebody changed it meanwhile.
+
+    Raises:
+        RefusedError: something else would change.
+    """
+    now = sections.text_of(config, target.header)
+    if now == before.config or (now is None and before.config is None):
+        return config.data
+    if now is None:
+        return _restored(config, target, before)
+    form = next((each for each in _written_forms(target, before) if _settled(each) == _settled(now)), None)
+    if form is None:
+        return _freed(config, target, before)
+    if before.config is None:
+        return _removed(config, target)
+    # What was put below meanwhile may have added a blank line.
+    is_alike = _tail(form) == _tail(now)
+    text = before.config if is_alike else before.config[: len(before.config) - len(_tail(before.config))] + _tail(now)
+    return sections.replaced(config, target.header, text)
+
+
+def _written_forms(target: Target, before: Before) -> list[bytes]:
+    """Give the section as we wrote it, with the key's lines and without."""
+    alone = aws_config.parsed(before.config or b"", name="the vault")
+    written = aws_config.parsed(with_profile(alone, target, before), name="the vault")
+    cut = aws_config.parsed(without_key_lines(written, target), name="the vault")
+    return [sections.text_of(file, target.header) or b"" for file in (written, cut)]
+
+
+def _settled(text: bytes) -> bytes:
+    r"""Leave out what depends on the neighbours: blank lines at the end, and CRLF of the file around it."""
+    return text.replace(b"\r\n", b"\n").rstrip()
+
+
+def _tail(text: bytes) -> bytes:
+    return text[len(text.rstrip()) :]
+
+
+def _restored(config: ConfigFile, target: Target, before: Before) -> bytes:
+    section = sections.Section(target.header, before.config or b"")
+    return sections.put_back(config, section, ())
+
+
+def _freed(config: ConfigFile, target: Target, before: Before) -> bytes:
+    """Take back only our own lines where somebody changed the section since."""
+    was = aws_config.parsed(before.config or b"", name="the vault").sections.get(target.header, {})
+    keys = {aws_config.PROCESS, *(each for each in KEY_LINES if each in was)}
+    return sections.with_settings(config, target.header, {key: was.get(key) for key in keys})
+
+
+def _removed(config: ConfigFile, target: Target) -> bytes:
+    """Remove a section that we wrote, with the blank line that we put above it; text that came below stays."""
+    head, parts = sections.split(config)
+    at = next(number for number, each in enumerate(parts) if each.header == target.header)
+    above = head + b"".join(each.text for each in parts[:at])
+    below = b"".join(each.text for each in parts[at + 1 :])
+    tail = _tail(parts[at].text)
+    # Blank lines after our own last line were put there with what follows.
+    tail = tail.split(b"\n", 1)[1] if b"\n" in tail else b""
+    lead = above[len(above) - target.lead :] if target.lead else b""
+    if lead and not lead.strip():
+        above = above[: -target.lead]
+    return aws_config.checked(config, above + tail + below, changed_section=target.header)

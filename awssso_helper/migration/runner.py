@@ -1,0 +1,223 @@
+"""Walks the step table: forwards, on from where a killed run stopped, backwards, and on to the deletion of the key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from awssso_helper.errors import AwsssoError, NetworkError, RefusedError
+from awssso_helper.iam import ACTIVE, INACTIVE, is_no_such
+from awssso_helper.migration import job as jobs
+from awssso_helper.migration import steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awssso_helper.migration.job import Job
+    from awssso_helper.migration.world import World
+
+    Say = Callable[[str], None]
+
+DAY = 24 * 3600
+
+_NAMES = [step.name for step in steps.STEPS]
+
+
+class UndoneError(AwsssoError):
+    """A job failed and all is as it was before it; `exit_status` is that of the reason."""
+
+    def __init__(self, reason: AwsssoError) -> None:
+        super().__init__(reason.message, hint=reason.hint)
+        self.exit_status = reason.exit_status
+
+
+class StuckError(AwsssoError):
+    """A job failed, and what it had done could not be taken back now; its names work, and the next run goes on."""
+
+
+class GraceError(RefusedError):
+    """A key is kept until its grace is over."""
+
+
+# Forwards
+
+
+def advanced(world: World, job: Job, say: Say) -> Job:
+    """Take a job to its end: the key is Inactive, or as far as the SSO role may go.
+
+    Raises:
+        UndoneError: it failed, and all of it was undone, or nothing had been done.
+        StuckError: it failed, and so did its undoing.
+    """
+    if job.stage == jobs.UNDOING:
+        raise _taken_back(world, job, AwsssoError("an earlier run had begun to undo it", hint="awssso migrate"), say)
+    try:
+        job = _ready(world, job, say)
+    except AwsssoError as error:
+        if not job.is_unfinished:
+            raise UndoneError(error) from error
+        raise _taken_back(world, job, error, say) from error
+    try:
+        return _walked(world, job, say)
+    except AwsssoError as error:
+        raise _taken_back(world, world.saved(job.key_id) or job, error, say) from error
+
+
+def _ready(world: World, job: Job, say: Say) -> Job:
+    """See that all can be done and undone, before anything is."""
+    # A keyring that is locked should say so now.
+    world.vault_get(job.key_id)
+    steps.verify_sso(world, job)
+    say(f"SSO works: {', '.join(role.name for role in job.roles)} in {job.account_id}")
+    job = steps.proved(world, job)
+    if job.manager:
+        say(f"undo works: {job.manager.name} may change the key")
+    return job
+
+
+def _walked(world: World, job: Job, say: Say) -> Job:
+    job = replace(job, began_at=job.began_at or world.now(), ended_at=0)
+    for step in steps.STEPS:
+        if not step.applies(job):
+            continue
+        is_new = not step.is_done(world, job)
+        if is_new:
+            step.requires(world, job)
+            job = replace(job, stage=step.name, reached=_further(job.reached, step.name))
+            world.save(job)
+            job = step.do(world, job)
+        if step.applies(job):
+            step.verify(world, job)
+            said = step.said(job) if is_new else ""
+            if said:
+                say(said)
+    return _at_rest(world, job)
+
+
+def _further(reached: str, name: str) -> str:
+    return max(reached, name, key=_NAMES.index) if reached else name
+
+
+def _at_rest(world: World, job: Job) -> Job:
+    now = world.now()
+    is_retired = job.manager is not None and not job.keeps_key
+    stage = jobs.RETIRED if is_retired else jobs.LOCAL
+    retired_at = (job.retired_at or now) if is_retired else 0
+    job = replace(job, stage=stage, retired_at=retired_at, local_at=job.local_at or now)
+    world.save(job)
+    return job
+
+
+def _taken_back(world: World, job: Job, reason: AwsssoError, say: Say) -> AwsssoError:
+    """Undo what a failed job did; of one whose names were SSO before only what was new. Gives the error to raise."""
+    if job.stage in (jobs.PLANNED, jobs.LOCAL, jobs.RETIRED, jobs.UNDONE):
+        return UndoneError(reason)
+    try:
+        if job.local_at and job.stage != jobs.UNDOING:
+            _reactivated(world, job)
+        else:
+            undone(world, job, say, is_failure=True)
+    except AwsssoError as error:
+        return StuckError(f"{reason.message}; and it could not be undone now: {error.message}", hint=error.hint)
+    return UndoneError(reason)
+
+
+def _reactivated(world: World, job: Job) -> None:
+    deactivate = steps.STEPS[-1]
+    deactivate.undo(world, job)
+    world.save(replace(job, stage=jobs.LOCAL, touched_at=0, retired_at=0))
+
+
+# Backwards
+
+
+def undone(world: World, job: Job, say: Say, *, is_failure: bool = False) -> Job:
+    """Take everything back: the key Active and answering, the sections byte for byte, the copy forgotten.
+
+    After a failure a key that was retired by an earlier run, and whose section came back, stays Inactive.
+
+    Raises:
+        AwsssoError: a step could not be undone; what is not undone still works, and the next run goes on.
+    """
+    begun = steps.STEPS[: _NAMES.index(job.reached) + 1] if job.reached else ()
+    job = replace(job, stage=jobs.UNDOING)
+    world.save(job)
+    was_retired = is_failure and job.retired_at and not job.local_at
+    for step in reversed(begun):
+        if not (was_retired and step is steps.STEPS[-1]):
+            step.undo(world, job)
+    job = replace(job, stage=jobs.UNDONE, ended_at=world.now(), touched_at=0, retired_at=0, local_at=0, reached="")
+    world.save(job)
+    say(f"undone: {', '.join(job.profiles)} is as it was")
+    return job
+
+
+# To the end
+
+
+def grace_left(job: Job, now: int, grace_days: int) -> int:
+    """Give the seconds until a retired key may be deleted; 0 or less: it may."""
+    return job.retired_at + grace_days * DAY - now
+
+
+def deleted(world: World, job: Job, *, grace_days: int, say: Say) -> Job:
+    """Delete a key that is Inactive and whose grace is over, then forget its copy.
+
+    Raises:
+        RefusedError: it may not be deleted (yet); nothing was changed.
+        AwsssoError: SSO does not work, or IAM does not answer; the next run goes on.
+    """
+    if job.stage == jobs.LOCAL:
+        job = _seen_inactive(world, job)
+    if job.stage not in (jobs.RETIRED, jobs.DELETING):
+        raise RefusedError(f"{job.key_id} is not retired", hint="awssso migrate")
+    steps.verify_sso(world, job)
+    steps.names_are_sso(world, job)
+    say(f"SSO works: {', '.join(job.profiles)}")
+    status = steps.status_of(world, job)
+    if status == ACTIVE and job.stage == jobs.RETIRED:
+        world.save(replace(job, stage=jobs.LOCAL, retired_at=0, touched_at=0))
+        raise RefusedError(f"{job.key_id} is Active: somebody made it so", hint="awssso migrate")
+    if status not in (None, INACTIVE):
+        raise RefusedError(f"{job.key_id} is {str(status)[:20]}, not Inactive", hint="awssso migrate --status")
+    left = grace_left(job, world.now(), grace_days)
+    if status is not None and left > 0 and job.stage != jobs.DELETING:
+        raise GraceError(
+            f"the grace of {job.key_id} ends in {-(-left // DAY)} days", hint="awssso migrate --delete-keys --now"
+        )
+    job = replace(job, stage=jobs.DELETING)
+    world.save(job)
+    if status is not None:
+        _delete(world, job)
+    world.vault_delete(job.key_id)
+    job = replace(job, stage=jobs.DELETED, ended_at=world.now())
+    world.save(job)
+    say(f"deleted {job.key_id} of {job.user} in {job.account_id}; the keyring has forgotten its copy")
+    return job
+
+
+def _seen_inactive(world: World, job: Job) -> Job:
+    """Take a key that an administrator made Inactive for retired from now on."""
+    if steps.status_of(world, job) not in (None, INACTIVE):
+        raise RefusedError(
+            f"{job.key_id} is still Active", hint=f"an administrator can: {steps.admin_command(job, INACTIVE)}"
+        )
+    job = replace(job, stage=jobs.RETIRED, retired_at=world.now(), manager=job.manager or job.roles[0])
+    world.save(job)
+    return job
+
+
+def _delete(world: World, job: Job) -> None:
+    """Delete the key, and see that it is gone; a lost reply is no failure, what counts is what IAM shows."""
+    keys = world.role_keys(job.manager or job.roles[0], job.region)
+    fault: AwsssoError | None = None
+    for _ in steps.waits(world):
+        try:
+            world.cloud.delete_key(keys, job.user, job.key_id)
+        except AwsssoError as error:
+            if not is_no_such(error) and not steps.may_pass(error):
+                raise
+            fault = None if is_no_such(error) else error
+        if fault is None and steps.status_of(world, job) is None:
+            return
+    raise fault or NetworkError(f"IAM still shows {job.key_id}", hint="awssso migrate --delete-keys")

@@ -1,0 +1,571 @@
+"""The step table: what a job does, in which order, how each step is seen to be done, verified, and undone.
+
+Every step is idempotent and judges by what is there (files, keyring, IAM), not by what it remembers, so that a run that
+was killed anywhere is taken up by the next. A step that takes a way to AWS away verifies the other one right before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from awssso_helper import aws_config, sections
+from awssso_helper.errors import AwsssoError, NetworkError, RefusedError, ServiceError, ThrottledError
+from awssso_helper.iam import ACTIVE, INACTIVE, Keys, is_dead_key, is_denied, is_no_such
+from awssso_helper.migration import edits
+from awssso_helper.static_keys import KEY_ID, SECRET_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from awssso_helper.aws_config import ConfigFile
+    from awssso_helper.migration.edits import Vault
+    from awssso_helper.migration.job import Job, Target
+    from awssso_helper.migration.world import World
+    from awssso_helper.model import Role, Secret
+
+# IAM is eventually consistent: an Inactive key may work for a while, and a listing be old (PROTOCOL 8).
+_PAUSES = (0.5, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16)
+_SETTLED_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the table. `name` is also the stage that is saved before `do` acts."""
+
+    name: str
+    applies: Callable[[Job], bool]
+    is_done: Callable[[World, Job], bool]
+    requires: Callable[[World, Job], None]
+    do: Callable[[World, Job], Job]
+    verify: Callable[[World, Job], None]
+    undo: Callable[[World, Job], None]
+    said: Callable[[Job], str]
+
+
+# Before anything
+
+
+def verify_sso(world: World, job: Job) -> None:
+    """See that each role can be had now, in this account, and that whoever assumes a role with the key can with it.
+
+    Raises:
+        AwsssoError: it is not so.
+    """
+    keys = {role: _role_keys(world, job, role) for role in job.roles}
+    for dependant in job.dependants:
+        source = next(target for target in job.targets if target.profile == dependant.source)
+        _assume_chain(
+            world, dependant.profile, [(link.role_arn, link.external_id) for link in dependant.chain], keys[source.role]
+        )
+
+
+def _role_keys(world: World, job: Job, role: Role) -> Keys:
+    keys = world.role_keys(role, job.region)
+    _demand_role(world, job, role, keys)
+    return keys
+
+
+def _demand_role(world: World, job: Job, role: Role, keys: Keys) -> None:
+    principal = world.cloud.principal(keys)
+    if (principal.account_id, principal.sso_role) != (job.account_id, role.name):
+        raise AwsssoError(
+            f"these credentials are {principal.arn[:200]}, not {role.name} in {job.account_id}", hint="awssso sync"
+        )
+
+
+def _assume_chain(world: World, profile: str, chain: list[tuple[str, str]], keys: Keys) -> None:
+    for role_arn, external_id in chain:
+        try:
+            keys = world.cloud.assume(keys, role_arn, external_id)
+        except AwsssoError as error:
+            if not is_denied(error):
+                raise
+            raise RefusedError(
+                f"the profile {profile[:64]!a} assumes {role_arn[:200]}, which the SSO role may not",
+                hint="have its trust policy allow the SSO role, then: awssso migrate",
+            ) from error
+
+
+def proved(world: World, job: Job) -> Job:
+    """Prove that undo would work: have an SSO role set the key to the status that it has.
+
+    Where none of the roles may change it the job goes on without a `manager`, and leaves the key to an administrator.
+
+    Raises:
+        AwsssoError: the key is not there, or IAM does not answer.
+    """
+    if job.keeps_key or not job.user:
+        return replace(job, manager=None)
+    for role in dict.fromkeys([*([job.manager] if job.manager else []), *job.roles]):
+        status = _proved_status(world, job, role)
+        if status:
+            return replace(job, manager=role, initial=job.initial or status)
+    return replace(job, manager=None)
+
+
+def _proved_status(world: World, job: Job, role: Role) -> str:
+    """Give the status that the role could set again; empty where it may not."""
+    keys = world.role_keys(role, job.region)
+    try:
+        state = world.cloud.key_state(keys, job.user, job.key_id)
+        if state is None:
+            raise no_such_key(job)
+        if state.status in (ACTIVE, INACTIVE):
+            world.cloud.set_status(keys, job.user, job.key_id, state.status)
+            return state.status
+    except AwsssoError as error:
+        if is_no_such(error):
+            raise no_such_key(job) from error
+        if not is_denied(error):
+            raise
+    return ""
+
+
+def no_such_key(job: Job) -> RefusedError:
+    """Say that AWS has no such key."""
+    return RefusedError(
+        f"the user {job.user[:64]!a} in {job.account_id} has no key {job.key_id}",
+        hint="remove the dead key from the file by hand",
+    )
+
+
+# The vault
+
+
+def vault_of(world: World, job: Job) -> Vault:
+    """Give what the keyring keeps of the job.
+
+    Raises:
+        RefusedError: it keeps nothing that is whole.
+    """
+    vault = edits.vault_of(job, world.vault_get(job.key_id))
+    if vault is None:
+        raise RefusedError(f"the keyring has no copy of {job.key_id}", hint="awssso migrate --status")
+    return vault
+
+
+def _is_vaulted(world: World, job: Job) -> bool:
+    return edits.vault_of(job, world.vault_get(job.key_id)) is not None
+
+
+def _put_into_vault(world: World, job: Job) -> Job:
+    config, credentials = _files(world)
+    world.vault_put(job.key_id, edits.vault_text(job, edits.taken(job, config, credentials)))
+    return job
+
+
+def _demand_vault(world: World, job: Job) -> None:
+    vault_of(world, job)
+
+
+def _forget_vault(world: World, job: Job) -> None:
+    vault = edits.vault_of(job, world.vault_get(job.key_id))
+    if vault is None:
+        return
+    if not _is_in_files(world, job, vault.secret):
+        raise RefusedError(f"{job.key_id} is in neither file; the keyring keeps its copy", hint="awssso migrate --undo")
+    world.vault_delete(job.key_id)
+
+
+def _is_in_files(world: World, job: Job, secret: Secret) -> bool:
+    pair = (job.key_id, secret)
+    for file in _files(world):
+        for values in file.sections.values():
+            found = values.get(SECRET_KEY)
+            if isinstance(found, str) and (values.get(KEY_ID), type(secret)(found)) == pair:
+                return True
+    return False
+
+
+# The profile
+
+
+def _has_profiles(world: World, job: Job) -> bool:
+    config = _config(world)
+    return all(edits.has_profile(config, target) for target in job.targets)
+
+
+def _write_profiles(world: World, job: Job) -> Job:
+    vault = vault_of(world, job)
+    config = _config(world)
+    for target in job.targets:
+        if not edits.has_profile(config, target):
+            job = job.with_target(replace(target, lead=edits.lead_of(config, target)))
+        config = _parsed(world, edits.with_profile(config, target, vault.before[target.profile]), config=True)
+    # How it is parted from the text above is what undo takes away again.
+    world.save(job)
+
+    def change(data: bytes) -> bytes:
+        config = _parsed(world, data, config=True)
+        for target in job.targets:
+            if not edits.has_profile(config, target):
+                _demand_as_planned(config, target)
+        for target in job.targets:
+            config = _parsed(world, edits.with_profile(config, target, vault.before[target.profile]), config=True)
+        return config.data
+
+    world.amend(change, config=True)
+    return job
+
+
+def _demand_as_planned(config: ConfigFile, target: Target) -> None:
+    if edits.config_digest(sections.text_of(config, target.header)) != target.config_digest:
+        raise edits.changed_meanwhile(target.profile)
+
+
+def _run_profiles(world: World, job: Job) -> None:
+    for process, role in dict.fromkeys((target.process, target.role) for target in job.targets):
+        _demand_role(world, job, role, world.process_keys(process, job.region))
+
+
+def _unwrite_profiles(world: World, job: Job) -> None:
+    vault = _vault_for_undo(world, job)
+    if vault is None:
+        return
+
+    def change(data: bytes) -> bytes:
+        config = _parsed(world, data, config=True)
+        for target in reversed(job.targets):
+            after = edits.without_profile(config, target, vault.before[target.profile])
+            config = _parsed(world, after, config=True)
+        return config.data
+
+    world.amend(change, config=True)
+
+
+def _vault_for_undo(world: World, job: Job) -> Vault | None:
+    """Give the vault; None where nothing needs it, since the files are as they were.
+
+    Raises:
+        RefusedError: the files are not, and the copy is gone.
+    """
+    vault = edits.vault_of(job, world.vault_get(job.key_id))
+    if vault is not None:
+        return vault
+    config, credentials = _files(world)
+    try:
+        edits.taken(job, config, credentials)
+    except RefusedError as error:
+        raise RefusedError(
+            f"the keyring has no copy of {job.key_id} any more, so nothing can be restored",
+            hint="the names stay SSO; make a new key in IAM if you need one",
+        ) from error
+    return None
+
+
+# The cut
+
+
+def _is_cut(world: World, job: Job) -> bool:
+    return edits.is_cut(job, *_files(world))
+
+
+def _demand_another_way(world: World, job: Job) -> None:
+    """See that the copy is whole and SSO works, right before a static way to AWS is taken away."""
+    vault_of(world, job)
+    verify_sso(world, job)
+
+
+def _cut(world: World, job: Job) -> Job:
+    def cut_credentials(data: bytes) -> bytes:
+        file = _parsed(world, data, config=False)
+        for target in job.targets:
+            file = _parsed(world, edits.without_section(file, target), config=False)
+        return file.data
+
+    def cut_config(data: bytes) -> bytes:
+        file = _parsed(world, data, config=True)
+        for target in job.targets:
+            file = _parsed(world, edits.without_key_lines(file, target), config=True)
+        return file.data
+
+    world.amend(cut_credentials, config=False)
+    if not _is_cut(world, job):
+        # The other file takes a way away, too.
+        _demand_another_way(world, job)
+        world.amend(cut_config, config=True)
+    return job
+
+
+def names_are_sso(world: World, job: Job) -> None:
+    """See that an SDK finds the SSO role behind each name, and that whoever depends on a name comes through by it.
+
+    Raises:
+        AwsssoError: it is not so.
+    """
+    found: dict[str, Keys] = {}
+    for target in job.targets:
+        resolved = world.resolved(target.profile, job.region)
+        if resolved.source != "custom-process":
+            raise RefusedError(
+                f"the profile {target.profile[:64]!a} still gets its credentials from elsewhere ({resolved.source})",
+                hint="awssso doctor",
+            )
+        _demand_role(world, job, target.role, resolved.keys)
+        found[target.profile] = resolved.keys
+    for each in job.dependants:
+        chain = [(link.role_arn, link.external_id) for link in each.chain]
+        _assume_chain(world, each.profile, chain, found[each.source])
+
+
+def _uncut(world: World, job: Job) -> None:
+    vault = _vault_for_undo(world, job)
+    if vault is None:
+        return
+
+    def change(data: bytes) -> bytes:
+        file = _parsed(world, data, config=False)
+        for target in reversed(job.targets):
+            after = edits.with_section(file, job, target, vault.before[target.profile])
+            file = _parsed(world, after, config=False)
+        return file.data
+
+    world.amend(change, config=False)
+
+
+# The blank file
+
+
+def _is_not_blank(world: World, _job: Job) -> bool:
+    return bool(world.text(config=False).strip())
+
+
+def _remove_blank(world: World, job: Job) -> Job:
+    world.remove_if_blank()
+    return job
+
+
+# The key in IAM
+
+
+def _may_deactivate(job: Job) -> bool:
+    return job.manager is not None and not job.keeps_key
+
+
+def status_of(world: World, job: Job) -> str | None:
+    """Give the key's status as the managing role sees it; None where AWS has no such key any more.
+
+    Raises:
+        AwsssoError: no role may look, or IAM does not answer.
+    """
+    keys = world.role_keys(_manager(job), job.region)
+    try:
+        state = world.cloud.key_state(keys, job.user, job.key_id)
+    except AwsssoError as error:
+        if is_no_such(error):
+            return None
+        raise
+    return state.status if state else None
+
+
+def _is_inactive(world: World, job: Job) -> bool:
+    try:
+        status = status_of(world, job)
+    except AwsssoError as error:
+        if is_denied(error):
+            return False
+        raise
+    if status is None:
+        raise no_such_key(job)
+    return status == INACTIVE
+
+
+def _demand_sso_only(world: World, job: Job) -> None:
+    _demand_another_way(world, job)
+    names_are_sso(world, job)
+
+
+def _deactivate(world: World, job: Job) -> Job:
+    touched = replace(job, touched_at=job.touched_at or world.now())
+    world.save(touched)
+    try:
+        _set_status(world, job, INACTIVE)
+    except AwsssoError as error:
+        if is_denied(error):
+            # It could a moment ago. Nothing was changed, and an administrator can.
+            return replace(job, manager=None)
+        if not may_pass(error):
+            raise
+    _await_status(world, job, INACTIVE)
+    return replace(touched, retired_at=world.now())
+
+
+def _manager(job: Job) -> Role:
+    return job.manager or job.roles[0]
+
+
+def _set_status(world: World, job: Job, status: str) -> None:
+    world.cloud.set_status(world.role_keys(_manager(job), job.region), job.user, job.key_id, status)
+
+
+def _await_status(world: World, job: Job, status: str) -> None:
+    """Wait until IAM shows the status. A lost reply is no failure, and no success: what counts is what IAM shows."""
+    keys = world.role_keys(_manager(job), job.region)
+    fault: AwsssoError | None = None
+    for _ in waits(world):
+        try:
+            state = world.cloud.key_state(keys, job.user, job.key_id)
+            if state is not None and state.status == status:
+                return
+            world.cloud.set_status(keys, job.user, job.key_id, status)
+        except AwsssoError as error:
+            if not may_pass(error):
+                raise
+            fault = error
+    raise fault or NetworkError(f"IAM does not show {job.key_id} as {status}", hint="awssso migrate")
+
+
+def may_pass(error: AwsssoError) -> bool:
+    """Say whether the same call may do better in a moment: no answer, throttling, a fault of the service."""
+    if isinstance(error, ServiceError):
+        return isinstance(error, ThrottledError) or error.status >= 500  # noqa: PLR2004 - HTTP
+    return isinstance(error, NetworkError)
+
+
+def _demand_inactive(world: World, job: Job) -> None:
+    if not _is_inactive(world, job):
+        raise NetworkError(f"IAM does not show {job.key_id} as Inactive", hint="awssso migrate")
+
+
+def _reactivate(world: World, job: Job) -> None:
+    """Make the key Active again and wait until it answers, where we may have made it Inactive, or somebody did."""
+    if job.initial == INACTIVE:
+        return
+    if not job.touched_at and not job.local_at:
+        return
+    vault = _vault_for_undo(world, job)
+    if vault is None:
+        return
+    static = Keys(job.key_id, vault.secret, None, job.region)
+    # Of one that we never touched: an administrator may have made it Inactive.
+    if not job.touched_at and not _is_dead(world, static):
+        return
+    try:
+        _set_status(world, job, ACTIVE)
+        _await_status(world, job, ACTIVE)
+    except AwsssoError as error:
+        # An administrator may have done it: a key that answers long after it was Inactive is Active.
+        has_settled = world.now() - job.touched_at > _SETTLED_SECONDS
+        if not has_settled or _is_dead(world, static):
+            raise AwsssoError(
+                f"{job.key_id} could not be made Active: {error.message}", hint=admin_command(job, ACTIVE)
+            ) from error
+    for _ in waits(world):
+        if not _is_dead(world, static):
+            return
+    raise NetworkError(f"{job.key_id} is Active and does not answer yet", hint="awssso migrate --undo")
+
+
+def _is_dead(world: World, static: Keys) -> bool:
+    """Say whether AWS refuses the key itself."""
+    try:
+        world.cloud.principal(static)
+    except AwsssoError as error:
+        if is_dead_key(error):
+            return True
+        raise
+    return False
+
+
+def waits(world: World) -> Iterator[None]:
+    """Give a turn at once and then one after each pause, which grow: as long as IAM may take to show a change."""
+    yield
+    for pause in _PAUSES:
+        world.sleep(pause)
+        yield
+
+
+def admin_command(job: Job, status: str) -> str:
+    """Give the command by which an administrator of the account sets the key's status."""
+    return f"aws iam update-access-key --user-name {job.user or 'USER'} --access-key-id {job.key_id} --status {status}"
+
+
+# Files
+
+
+def _files(world: World) -> tuple[ConfigFile, ConfigFile]:
+    return _config(world), _parsed(world, world.text(config=False), config=False)
+
+
+def _config(world: World) -> ConfigFile:
+    return _parsed(world, world.text(config=True), config=True)
+
+
+def _parsed(world: World, data: bytes, *, config: bool) -> ConfigFile:
+    return aws_config.parsed(data, name=world.name(config=config))
+
+
+def _always(_job: Job) -> bool:
+    return True
+
+
+def _nothing(_world: World, _job: Job) -> None:
+    """Ask for nothing, do nothing."""
+
+
+def _names(job: Job) -> str:
+    return ", ".join(job.profiles)
+
+
+STEPS = (
+    Step(
+        name="vault",
+        applies=_always,
+        is_done=_is_vaulted,
+        requires=_nothing,
+        do=_put_into_vault,
+        verify=_demand_vault,
+        undo=_forget_vault,
+        said=lambda _: "the keyring has an exact copy, read back",
+    ),
+    Step(
+        name="profile",
+        applies=_always,
+        is_done=_has_profiles,
+        requires=_demand_vault,
+        do=_write_profiles,
+        verify=_run_profiles,
+        undo=_unwrite_profiles,
+        said=lambda job: f"wrote the profile {_names(job)}; run as an SDK would, it answers in {job.account_id}",
+    ),
+    Step(
+        name="cut",
+        applies=_always,
+        is_done=_is_cut,
+        requires=_demand_another_way,
+        do=_cut,
+        verify=names_are_sso,
+        undo=_uncut,
+        said=lambda job: f"cut the key out of the file; {_names(job)} is SSO now{_with_dependants(job)}",
+    ),
+    Step(
+        name="tidy",
+        applies=_always,
+        is_done=_is_not_blank,
+        requires=_nothing,
+        do=_remove_blank,
+        verify=_nothing,
+        undo=_nothing,
+        said=lambda _: "",
+    ),
+    Step(
+        name="deactivate",
+        applies=_may_deactivate,
+        is_done=_is_inactive,
+        requires=_demand_sso_only,
+        do=_deactivate,
+        verify=_demand_inactive,
+        undo=_reactivate,
+        said=lambda job: f"{job.key_id} is Inactive in IAM",
+    ),
+)
+"""The order. It is undone from the last to the first."""
+
+
+def _with_dependants(job: Job) -> str:
+    return (
+        f", and so is what depends on it: {', '.join(each.profile for each in job.dependants)}"
+        if job.dependants
+        else ""
+    )
