@@ -45,6 +45,7 @@ _awssso_options() {
     'exec') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session --profile-only' ;;
     'env') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session --shell --json --keys --unset' ;;
     'console') options='-h --help -v --verbose --debug -p --profile -A --account -R --role -S --sso-session -d --destination --region --url --federate' ;;
+    'migrate') options='-h --help -v --verbose --debug --dry-run --status --undo --delete-keys -S --sso-session --map --keep-keys --now --scan --yes --json' ;;
     'doctor') options='-h --help -v --verbose --debug --fix --json' ;;
     'credential-process') options='-h --help -v --verbose --debug -p --profile' ;;
     'agent') options='-h --help -v --verbose --debug --json' ;;
@@ -95,6 +96,10 @@ _awssso_place() {
     'console -d' | 'console --destination') found='service' ;;
     'console --region') found='region' ;;
     'console 1' | 'console +') found='profile' ;;
+    'migrate --undo') found='profile' ;;
+    'migrate -S' | 'migrate --sso-session') found='-' ;;
+    'migrate --map') found='-' ;;
+    'migrate --scan') found='-' ;;
     'credential-process -p' | 'credential-process --profile') found='profile' ;;
     'credential-process 1') found='word' ;;
     'agent 1') found='=start stop status' ;;
@@ -181,7 +186,7 @@ _awssso() {
         _awssso_options "$name"
         for each in $options; do _awssso_offer "$each"; done
     elif [[ ! $name ]]; then
-        for each in configure login logout status sync list pick use exec env console doctor credential-process agent shell-init completions demo; do _awssso_offer "$each"; done
+        for each in configure login logout status sync list pick use exec env console migrate doctor credential-process agent shell-init completions demo; do _awssso_offer "$each"; done
     else
         _awssso_place "$name $((number + 1))"
         if [[ ! $found ]]; then _awssso_place "$name +"; fi

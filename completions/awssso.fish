@@ -63,6 +63,14 @@ function __awssso_takes_value
         return 0
     case 'console --region'
         return 0
+    case 'migrate --undo'
+        return 0
+    case 'migrate -S' 'migrate --sso-session'
+        return 0
+    case 'migrate --map'
+        return 0
+    case 'migrate --scan'
+        return 0
     case 'credential-process -p' 'credential-process --profile'
         return 0
     case 'demo --port'
@@ -140,6 +148,7 @@ complete -c awssso -n '__awssso_at "" 1' -a use -d 'switch this shell to a profi
 complete -c awssso -n '__awssso_at "" 1' -a exec -d 'run a program, or a shell, with a role\'s credentials'
 complete -c awssso -n '__awssso_at "" 1' -a env -d 'print a role\'s variables for a shell to evaluate'
 complete -c awssso -n '__awssso_at "" 1' -a console -d 'open the AWS console as a role'
+complete -c awssso -n '__awssso_at "" 1' -a migrate -d 'retire static keys: the names become SSO, undo included'
 complete -c awssso -n '__awssso_at "" 1' -a doctor -d 'check this machine, say what to type'
 complete -c awssso -n '__awssso_at "" 1' -a credential-process -d 'print credentials for an SDK'
 complete -c awssso -n '__awssso_at "" 1' -a agent -d 'start, stop or show the agent'
@@ -245,6 +254,20 @@ complete -c awssso -n '__awssso_in "console"' -l region -x -a '(command awssso c
 complete -c awssso -n '__awssso_in "console"' -l url -d 'print the link, open nothing'
 complete -c awssso -n '__awssso_in "console"' -l federate -d 'a sign-in link instead of the portal\'s'
 complete -c awssso -n '__awssso_at "console" 1 +' -a '(command awssso complete profile 2>/dev/null)'
+complete -c awssso -n '__awssso_in "migrate"' -s h -l help -d 'show this help message and exit'
+complete -c awssso -n '__awssso_in "migrate"' -s v -l verbose -d 'say more about what is done'
+complete -c awssso -n '__awssso_in "migrate"' -l debug -d 'say each call to AWS too; secrets are never shown'
+complete -c awssso -n '__awssso_in "migrate"' -l dry-run -d 'show the plan, write nothing, change nothing in IAM'
+complete -c awssso -n '__awssso_in "migrate"' -l status -d 'show where each key stands'
+complete -c awssso -n '__awssso_in "migrate"' -l undo -x -a '(command awssso complete profile 2>/dev/null)' -d 'take it back, of one profile or of all'
+complete -c awssso -n '__awssso_in "migrate"' -l delete-keys -d 'delete keys that are Inactive and whose grace is over'
+complete -c awssso -n '__awssso_in "migrate"' -s S -l sso-session -x -d 'look for roles in this SSO session only'
+complete -c awssso -n '__awssso_in "migrate"' -l map -x -d 'the role that takes the place of the key of PROFILE; with --undo and --delete-keys the one that may change keys. Can be repeated'
+complete -c awssso -n '__awssso_in "migrate"' -l keep-keys -d 'leave the keys Active in IAM'
+complete -c awssso -n '__awssso_in "migrate"' -l now -d 'with --delete-keys: do not wait for the end of the grace'
+complete -c awssso -n '__awssso_in "migrate"' -l scan -x -d 'look for keys in other files too: of this home, and below PATH'
+complete -c awssso -n '__awssso_in "migrate"' -l yes -d 'do not ask; what is ambiguous is left alone'
+complete -c awssso -n '__awssso_in "migrate"' -l json -d 'JSON on stdout'
 complete -c awssso -n '__awssso_in "doctor"' -s h -l help -d 'show this help message and exit'
 complete -c awssso -n '__awssso_in "doctor"' -s v -l verbose -d 'say more about what is done'
 complete -c awssso -n '__awssso_in "doctor"' -l debug -d 'say each call to AWS too; secrets are never shown'
