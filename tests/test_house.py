@@ -163,3 +163,19 @@ def test_the_architectures_floors_are_the_ones_that_are_checked():
     shown = re.search(r"The floors, top to bottom.*?\n\n(.*?)\n\n", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
     assert shown
     assert [line.strip() for line in shown[1].splitlines()] == floors
+
+
+POSIX_ONLY = {"fcntl", "grp", "posix", "pwd", "resource", "termios", "tty"}
+
+
+def imported_at_once(path: Path) -> set[str]:
+    """What a module imports wherever it is imported; what an `if` or a function imports is not among it."""
+    nodes = ast.parse(path.read_text()).body
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_no_room_needs_a_module_that_windows_lacks_to_be_imported():
+    assert POSIX_ONLY & imported_at_once(Path(__file__).parent / "pseudo_terminal.py")
+    wanting = {path.name: POSIX_ONLY & imported_at_once(path) for path in PACKAGE.rglob("*.py")}
+    assert {name: modules for name, modules in wanting.items() if modules} == {}
