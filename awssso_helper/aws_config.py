@@ -12,7 +12,7 @@ import re
 import shlex
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -139,8 +139,9 @@ class Block:
 # Reading
 
 
+@lru_cache(maxsize=1)
 def parsed(data: bytes, *, name: str) -> ConfigFile:
-    """Read a file as botocore does; `name` is what messages call it.
+    """Read a file as botocore does; `name` is what messages call it. Whoever asks next mostly asks for the same.
 
     Raises:
         RefusedError: botocore could not read it either; the message names the line and quotes nothing of it.

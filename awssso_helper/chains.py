@@ -65,9 +65,9 @@ def roles_of(file: ConfigFile) -> dict[str, Role]:
     return {name: role for name, role in found.items() if role is not None}
 
 
-def chains_of(file: ConfigFile) -> dict[str, Chain]:
-    """Give the profiles whose chain begins at a profile that calls us."""
-    profiles, starts = file.profiles, roles_of(file)
+def chains_of(file: ConfigFile, starts: Mapping[str, Role]) -> dict[str, Chain]:
+    """Give the profiles whose chain begins at a profile that calls us, as `roles_of` found them."""
+    profiles = file.profiles
     chains = {name: _chain(name, profiles, starts) for name in profiles}
     return {name: chain for name, chain in chains.items() if chain is not None}
 

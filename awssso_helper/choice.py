@@ -98,9 +98,9 @@ def _aligned(entries: Sequence[Entry]) -> list[str]:
 
 def _exact(name: str, entries: Sequence[Entry]) -> Entry | None:
     folded = name.casefold()
-    same = [each for each in entries if each.profile == name]
     similar = [each for each in entries if each.profile.casefold() == folded]
-    by_word = [each for each in entries if each.chain is None and each.role.word() == name]
+    same = [each for each in similar if each.profile == name]
+    by_word = [each for each in entries if each.chain is None and each.role.word() == name] if "/" in name else []
     return next(iter([*same, *similar, *by_word]), None)
 
 

@@ -72,13 +72,9 @@ def _identity(path: Path) -> list[int] | None:
 def _read(path: Path) -> Shelf:
     data, name = files.read(path) or b"", str(path)
     file = aws_config.parsed(data, name=name)
-    ours = {entry.name: entry.role for entry in file.block.entries} if file.block else {}
-    sections = file.profiles
-    profiles = [
-        (profile, role, _text(sections.get(profile, {}).get("region")))
-        for profile, role in {**ours, **chains.roles_of(file)}.items()
-    ]
-    return Shelf(tuple(aws_config.sessions_of(file)), tuple(profiles), chains.chains_of(file))
+    sections, roles = file.profiles, chains.roles_of(file)
+    profiles = [(profile, role, _text(sections.get(profile, {}).get("region"))) for profile, role in roles.items()]
+    return Shelf(tuple(aws_config.sessions_of(file)), tuple(profiles), chains.chains_of(file, roles))
 
 
 def _text(value: object) -> str:

@@ -19,7 +19,8 @@ region = eu-west-1
 
 
 def chains_in(text: str) -> dict[str, chains.Chain]:
-    return chains.chains_of(aws_config.parsed((BLOCK + text).encode(), name="config"))
+    file = aws_config.parsed((BLOCK + text).encode(), name="config")
+    return chains.chains_of(file, chains.roles_of(file))
 
 
 def profile(name: str, source: str, arn: str = "arn:aws:iam::482736190055:role/deploy", more: str = "") -> str:
