@@ -166,7 +166,7 @@ class Environment:
         state, data, config = self.state_dir, self.data_dir, self.config_home
         shells = (self.home / ".bashrc", Path(self.variables.get("ZDOTDIR") or self.home) / ".zshrc")
         files = (self.aws_config_file, self.aws_credentials_file, self.settings_file, *shells)
-        states = (state, state / "credentials", self.backup_dir, self.cache_dir / "inventory")
+        states = (state, state / "credentials", self.backup_dir, self.cache_dir, self.cache_dir / "inventory")
         installed = (data / "bin", data / "secrets", data / "completions")
         theirs = (config / "fish" / "completions", config / "powershell")
         return {*(Path(os.path.realpath(path)).parent for path in files), *states, *installed, *theirs}
