@@ -15,7 +15,7 @@ import sys
 import threading
 import weakref
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from awssso_helper import files, memory_vault
 from awssso_helper.errors import (
@@ -57,9 +57,6 @@ _HEAD_START = "awssso-parts:"
 _GENERATIONS = "ab"
 _TRIES = 3
 _SECONDS_FOR_A_NAME = 3.0
-# Where nobody is asked, a keyring opens in milliseconds, on a machine that forty calls at once keep busy in seconds.
-# With this part of the default deadline an SDK hears within 3 seconds that it hangs; who allows more waits longer.
-_OPENING_SHARE = 0.55
 
 _LOCKED = frozenset({"KeyringLocked", "LockedException", "PromptDismissedException", "KeychainDenied"})
 _MISSING = frozenset({"NoKeyringError", "InitError", "SecretServiceNotAvailableException"})
@@ -73,6 +70,10 @@ class Store:
     A key is a short opaque word of `[A-Za-z0-9_:/-]`: keyrings show it to every program on the bus. A process
     that forks needs a store of its own on each side.
     """
+
+    # Where nobody is asked, a keyring opens in milliseconds, on a machine that forty calls at once keep busy in
+    # seconds. With this part of the default deadline an SDK hears within 3 seconds that it hangs.
+    opening_share: ClassVar[float] = 0.5
 
     def __init__(
         self, environment: Environment, setting: str, *, may_prompt: bool, memory: memory_vault.OwnMemory | None = None
@@ -105,7 +106,7 @@ class Store:
         """
         if not self._may_prompt:
             # Only this: behind it come the others of this user, whose turn each takes as long as it takes.
-            self._worker.run(lambda: self._vault().open(), deadline.sooner(deadline.remaining() * _OPENING_SHARE))
+            self._worker.run(lambda: self._vault().open(), deadline.sooner(deadline.remaining() * self.opening_share))
         return self._ask(lambda vault: _value(vault, _word(key)), deadline)
 
     def put(self, key: str, value: str, deadline: Deadline) -> None:
