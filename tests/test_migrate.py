@@ -65,7 +65,7 @@ def test_the_aws_cli_follows_a_name_from_the_key_to_sso_and_back(user, aws):
     assert user.program(*command).stdout.strip() == f"arn:aws:iam::{PRODUCTION}:user/ada-laptop"
 
 
-def test_the_copy_lies_in_a_real_keyring_and_nowhere_else(home, simulator, cloud, secret_service):
+def test_i2_i8_the_copy_lies_in_a_real_keyring_and_nowhere_else(home, simulator, cloud, secret_service):
     user = Migrant(home, simulator, cloud)
     user.use_secret_service(secret_service.variables)
     user.first_day()
@@ -121,7 +121,7 @@ def tree(root: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def test_a_dry_run_writes_no_file_and_changes_nothing_in_iam(user, cloud):
+def test_i7_a_dry_run_writes_no_file_and_changes_nothing_in_iam(user, cloud):
     user.settings(*user.settings_lines[:1], "agent = off", *user.settings_lines[1:])
     user.stop_agent()
     key = user.key()
@@ -366,7 +366,7 @@ def test_a_retired_key_that_somebody_made_active_is_not_deleted(user, cloud):
 # Things that go wrong
 
 
-def test_the_third_of_five_fails_and_is_undone_the_others_are_done_or_untouched(user, cloud):
+def test_i6_the_third_of_five_fails_and_is_undone_the_others_are_done_or_untouched(user, cloud):
     keys = [user.key(PRODUCTION, f"user-{number}") for number in range(5)]
     user.has(*(section(f"p{number}", key) + "\n" for number, key in enumerate(keys)))
     third = section("p2", keys[2])
@@ -386,7 +386,7 @@ def test_the_third_of_five_fails_and_is_undone_the_others_are_done_or_untouched(
 
 
 @pytest.mark.parametrize("action", ["UpdateAccessKey", "ListAccessKeys"])
-def test_a_lost_reply_is_no_failure(user, cloud, action):
+def test_i3_a_lost_reply_is_no_failure(user, cloud, action):
     key = user.key()
     user.has(section("prod", key))
     cloud.misbehave(action, lost=True, before=False)
@@ -441,7 +441,7 @@ def test_a_key_that_iam_does_not_have_is_left_in_the_file(user, cloud):
     assert user.both() == before
 
 
-def test_two_at_once_do_it_once(user, cloud):
+def test_i5_two_at_once_do_it_once(user, cloud):
     key = user.key()
     user.has(section("prod", key))
     processes = [user.start("migrate", "--yes", "--map", f"prod={ADMIN}") for _ in range(2)]

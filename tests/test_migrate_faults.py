@@ -172,7 +172,7 @@ def swept(rig: Rig, sweep: Sweep, names: tuple[str, ...], how: str, step: int) -
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_killed_at_some_renames_a_second_run_ends_it(rig, name):
+def test_i4_killed_at_some_renames_a_second_run_ends_it(rig, name):
     assert swept(rig, SWEEPS[name], ("rename",), "signal=KILL", 3) > 0
 
 
@@ -184,7 +184,7 @@ def test_with_a_disk_that_fails_once_a_second_run_ends_it(rig, error):
 @pytest.mark.soak
 @pytest.mark.parametrize("name", SWEEPS)
 @pytest.mark.parametrize("names", [CHANGING, SENDING], ids=["files", "network"])
-def test_killed_at_every_call_a_second_run_ends_it(rig, name, names):
+def test_i4_killed_at_every_call_a_second_run_ends_it(rig, name, names):
     assert swept(rig, SWEEPS[name], names, "signal=KILL", 1) > 0
 
 
@@ -274,13 +274,13 @@ def disturbed_at(rig: Rig, name: str, step: int) -> None:
 
 
 @pytest.mark.parametrize("name", DISTURBANCES)
-def test_disturbed_at_some_calls_nothing_is_lost_and_a_second_run_ends_it(rig, name):
+def test_i2_i4_disturbed_at_some_calls_nothing_is_lost_and_a_second_run_ends_it(rig, name):
     disturbed_at(rig, name, 9)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", DISTURBANCES)
-def test_disturbed_at_every_call_nothing_is_lost_and_a_second_run_ends_it(rig, name):
+def test_i2_i4_disturbed_at_every_call_nothing_is_lost_and_a_second_run_ends_it(rig, name):
     disturbed_at(rig, name, 1)
 
 
@@ -316,10 +316,10 @@ def locked_at(home: Path, simulator, cloud, secret_service, step: int) -> None:
         user.stop_agent()
 
 
-def test_a_keyring_that_locks_at_some_calls_loses_nothing(home, simulator, cloud, secret_service):
+def test_i2_a_keyring_that_locks_at_some_calls_loses_nothing(home, simulator, cloud, secret_service):
     locked_at(home, simulator, cloud, secret_service, 9)
 
 
 @pytest.mark.soak
-def test_a_keyring_that_locks_at_every_call_loses_nothing(home, simulator, cloud, secret_service):
+def test_i2_a_keyring_that_locks_at_every_call_loses_nothing(home, simulator, cloud, secret_service):
     locked_at(home, simulator, cloud, secret_service, 1)

@@ -413,7 +413,7 @@ def test_the_model_reaches_every_stage(everything):
     assert {state.status for state in states} == {"Active", "Inactive", "gone"}
 
 
-def test_from_every_state_a_second_run_ends_the_migration_or_undoes_it_wholly(everything):
+def test_i4_from_every_state_a_second_run_ends_the_migration_or_undoes_it_wholly(everything):
     begun, states = everything
     for state in states:
         if state.status == "gone":
@@ -429,7 +429,7 @@ def test_from_every_state_a_second_run_ends_the_migration_or_undoes_it_wholly(ev
             assert SECRET.encode() not in after.config + after.credentials
 
 
-def test_from_every_state_undo_gives_every_byte_and_the_key_back(everything):
+def test_i2_i4_from_every_state_undo_gives_every_byte_and_the_key_back(everything):
     begun, states = everything
     for state in states:
         if state.job is None or not state.job.is_in_effect:
@@ -446,7 +446,7 @@ def test_while_the_key_is_active_undo_needs_no_sso(everything):
         assert is_original(run(replace(state, sso=False), undo).state, begun)
 
 
-def test_with_sso_on_every_state_has_a_way_to_aws_under_each_name(everything):
+def test_i1_with_sso_on_every_state_has_a_way_to_aws_under_each_name(everything):
     _, states = everything
     for state in states:
         for name in ("work", "old"):
