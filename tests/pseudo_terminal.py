@@ -9,23 +9,34 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 
 _SECONDS = 60
-# The program speaks while it has something to do; a person types when it was silent for so many seconds.
-_PAUSE = 1.0
+# Seconds: from the first words until a person types, and from key to key.
+_START, _PAUSE = 3.0, 0.7
+# Makes it the terminal that /dev/tty means, as a shell's is.
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+)
 
 
 def run_on_terminal(command, env, cwd, *, keys=(), size=(50, 400)):
     """Run until it ends and give its exit status and its bytes.
 
-    `keys` are typed in turn, each when nothing came for a moment. A program that does not end is killed and fails.
+    `keys` are typed in turn, once it has spoken. A program that does not end is killed and fails.
     """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     process = subprocess.Popen(
-        command, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=cwd, start_new_session=True
+        [sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *command],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
     )
     os.close(slave)
     try:
@@ -39,19 +50,18 @@ def run_on_terminal(command, env, cwd, *, keys=(), size=(50, 400)):
 
 
 def _everything(process, master, keys, end):
-    written, quiet_since = b"", time.monotonic()
+    written, typed_at = b"", None
     while time.monotonic() < end:
         has_ended = process.poll() is not None
         if select.select([master], [], [], 0.0 if has_ended else 0.1)[0]:
             try:
-                piece = os.read(master, 65536)
+                written += os.read(master, 65536)
             except OSError:  # the last one who had it open is gone
                 break
-            written += piece
-            quiet_since = time.monotonic()
+            typed_at = typed_at or time.monotonic() + _START
         elif has_ended:  # others may have it open still, such as an agent that was started under strace
             break
-        elif keys and time.monotonic() - quiet_since > _PAUSE:
+        if keys and typed_at and time.monotonic() - typed_at > _PAUSE:
             os.write(master, keys.pop(0))
-            quiet_since = time.monotonic()
+            typed_at = time.monotonic()
     return written

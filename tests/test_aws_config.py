@@ -571,13 +571,13 @@ def test_default_keys_are_not_taken_for_the_profiles_own():
         b"[profile a]\nx = 1 # js sees no more\n[default]\nr = 1\n",
     ],
 )
-def test_a_text_that_would_change_something_else_is_not_let_through(after):
+def test_f6_a_text_that_would_change_something_else_is_not_let_through(after):
     before = b"[profile a]\nx = 1\n[default]\nr = 1\n"
     with pytest.raises(RefusedError):
         aws_config.checked(read(before), after)
 
 
-def test_a_text_whose_profiles_are_not_those_that_were_meant_is_not_let_through():
+def test_f6_a_text_whose_profiles_are_not_those_that_were_meant_is_not_let_through():
     meant = entry()
     other_text = replace(meant, text=meant.text.replace(b"eu-west-1", b"us-east-1"))
     other_values = replace(meant, settings={"region": "us-east-1"})
@@ -605,7 +605,7 @@ def test_a_text_that_would_lend_new_defaults_is_not_let_through():
 
 
 @pytest.mark.parametrize("value", ["a #b", "a\nb", "ü", '"x"', "x\t", "a ;b"])
-def test_a_value_that_some_sdk_reads_differently_is_not_rendered(value):
+def test_f5_a_value_that_some_sdk_reads_differently_is_not_rendered(value):
     with pytest.raises(RefusedError):
         entry(settings=(("output", value),))
 

@@ -166,7 +166,7 @@ def test_a_browser_has_nothing_of_our_terminal_and_survives_it(recorder):
     assert inheritable not in seen["open"]
 
 
-def test_no_shell_reads_the_command_or_the_url(recorder, home):
+def test_b6_no_shell_reads_the_command_or_the_url(recorder, home):
     command = f"{recorder.program()} $HOME `touch {home}/bad` ; touch {home}/bad && {{url}}"
     assert open_url(URL, environment(), command)
     assert recorder.seen()[0]["words"][0] == "$HOME"
@@ -286,7 +286,7 @@ HOSTILE = [
 ]
 
 
-def test_no_hostile_url_reaches_a_browser(recorder):
+def test_b6_no_hostile_url_reaches_a_browser(recorder):
     here = environment(BROWSER=str(recorder.program()))
     for url in HOSTILE:
         with pytest.raises(RefusedError) as caught:

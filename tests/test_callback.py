@@ -99,7 +99,7 @@ def test_the_return_with_the_state_brings_the_code(waiting):
     assert waiting.outcome().code == Secret("the-code")
 
 
-def test_a_browser_that_returns_before_anybody_waits_is_heard():
+def test_b1_a_browser_that_returns_before_anybody_waits_is_heard():
     with CallbackServer(Secret(STATE)) as server:
         with closing(socket.create_connection(("127.0.0.1", server.port), timeout=GENEROUS)) as browser:
             browser.sendall(
@@ -163,7 +163,7 @@ NOT_THE_ONE = {
 
 
 @pytest.mark.parametrize(("target", "options", "expected"), NOT_THE_ONE.values(), ids=list(NOT_THE_ONE))
-def test_any_other_request_is_turned_away_and_the_login_goes_on(waiting, target, options, expected):
+def test_b3_any_other_request_is_turned_away_and_the_login_goes_on(waiting, target, options, expected):
     reply = waiting.asks(target, **options)
     assert status(reply) == expected
     assert waiting.still_waits
@@ -210,7 +210,7 @@ def test_an_error_counts_with_our_state(waiting):
     assert (answer.code, answer.error, answer.description) == (None, "access_denied", "not today")
 
 
-def test_only_the_first_return_counts():
+def test_b3_only_the_first_return_counts():
     with CallbackServer(Secret(STATE)) as server:
         browsers = []
         for number in range(5):
@@ -232,7 +232,7 @@ def test_only_the_first_return_counts():
 # Connections that want to hold us up
 
 
-def test_idle_slow_and_huge_connections_do_not_keep_the_browser_out(waiting):
+def test_b2_idle_slow_and_huge_connections_do_not_keep_the_browser_out(waiting):
     idle = [waiting.connect() for _ in range(50)]
     slow = waiting.connect()
     slow.sendall(b"G")
@@ -287,7 +287,7 @@ def test_nobody_comes():
 # The page
 
 
-def test_the_page_reflects_nothing_and_can_load_nothing(waiting):
+def test_b4_the_page_reflects_nothing_and_can_load_nothing(waiting):
     query = f"code=CANARY1&state={STATE}&x=CANARY2"
     reply = waiting.asks(f"{PATH}?{query}", extra="User-Agent: CANARY3\r\nReferer: http://CANARY4/\r\n")
     head, _, body = reply.partition(b"\r\n\r\n")
@@ -327,7 +327,7 @@ def test_a_refused_request_reflects_nothing_either(waiting):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's list of sockets is Linux's")
-def test_it_listens_on_loopback_alone(waiting):
+def test_b1_it_listens_on_loopback_alone(waiting):
     rows = [row.split() for table in ("tcp", "tcp6") for row in Path(f"/proc/net/{table}").read_text().splitlines()]
     listening = [row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{waiting.port:04X}")]
     assert listening == [f"0100007F:{waiting.port:04X}"]
@@ -340,7 +340,7 @@ def test_it_cannot_be_reached_at_another_address_of_this_machine(waiting):
         stranger.connect(("127.0.0.2", waiting.port))
 
 
-def test_the_port_is_closed_when_the_answer_is_there():
+def test_b4_the_port_is_closed_when_the_answer_is_there():
     with CallbackServer(Secret(STATE)) as server:
         browser = socket.create_connection(("127.0.0.1", server.port), timeout=GENEROUS)
         idle = socket.create_connection(("127.0.0.1", server.port), timeout=GENEROUS)

@@ -136,7 +136,7 @@ def test_no_access_is_its_own_answer_and_deletes_nothing(signed_in):
     assert signed_in.simulator.count("CreateToken") == 0
 
 
-def test_a_401_leads_to_one_refresh_and_one_retry(signed_in):
+def test_c8_a_401_leads_to_one_refresh_and_one_retry(signed_in):
     signed_in.simulator.misbehave("GetRoleCredentials", error="UnauthorizedException")
     assert signed_in.document(READER)
     assert signed_in.simulator.count("CreateToken", grantType="refresh_token") == 1
@@ -163,7 +163,7 @@ def test_a_session_that_ended_is_seen_once_and_then_known(with_expired_token):
     assert with_expired_token.json("status")["sessions"][0]["state"] == "ended"
 
 
-def test_network_trouble_during_a_refresh_is_no_logout(with_expired_token):
+def test_c8_network_trouble_during_a_refresh_is_no_logout(with_expired_token):
     with_expired_token.simulator.misbehave("CreateToken", status=500)
     assert with_expired_token.run("credential-process", READER).returncode == 5
     assert with_expired_token.document(READER)
@@ -278,7 +278,7 @@ def test_a8_closed_standard_files_do_no_harm(signed_in, closed):
         assert json.loads(done.stdout)["Version"] == 1
 
 
-def test_it_never_reads_stdin(signed_in):
+def test_b9_it_never_reads_stdin(signed_in):
     done = signed_in.run("credential-process", READER, typed="y\n" * 100)
     assert done.returncode == 0
 

@@ -130,7 +130,7 @@ def test_the_endpoint_family_follows_the_variables_and_the_portal(variables, sta
     assert endpoints(variables, start_url).portal == portal
 
 
-def test_no_region_no_endpoint_whatever_the_variables_say():
+def test_a4_no_region_no_endpoint_whatever_the_variables_say():
     with pytest.raises(UsageError):
         endpoints({"AWS_ENDPOINT_URL_SSO": "http://127.0.0.1:1"}, region="us-east-1.evil.example")
 
@@ -224,7 +224,7 @@ def test_the_environment_is_that_of_the_moment_it_was_made(monkeypatch):
 # Network
 
 
-def test_the_first_certificate_bundle_that_is_set_counts():
+def test_a6_the_first_certificate_bundle_that_is_set_counts():
     bundles = {"SSL_CERT_FILE": "c", "REQUESTS_CA_BUNDLE": "b", "AWS_CA_BUNDLE": "a"}
     seen = []
     while bundles:
@@ -252,7 +252,7 @@ def test_the_first_certificate_bundle_that_is_set_counts():
         ("not a url", {"HTTPS_PROXY": "http://p:1"}, None),
     ],
 )
-def test_the_proxy_for_a_url(monkeypatch, url, variables, proxy):
+def test_a6_the_proxy_for_a_url(monkeypatch, url, variables, proxy):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert Environment().proxy_for(url) == proxy

@@ -401,7 +401,7 @@ def test_d1_without_a_keyring_login_says_so_before_the_browser_opens(sandbox):
 
 
 @pytest.mark.parametrize("verbosity", ["-v", "--debug"])
-def test_no_secret_shows_at_any_verbosity(sandbox, verbosity):
+def test_g1_no_secret_shows_at_any_verbosity(sandbox, verbosity):
     sandbox.configure()
     for command in (["login"], ["sync"], ["status"], ["list"], ["logout"]):
         sandbox.ok(*command, verbosity)

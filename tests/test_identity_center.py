@@ -230,7 +230,7 @@ def test_an_empty_next_token_is_the_last_page(service, simulator, last):
     assert simulator.count("ListAccounts") == 1
 
 
-def test_a_next_token_that_comes_again_ends_the_list_as_an_error(service, simulator):
+def test_c3_a_next_token_that_comes_again_ends_the_list_as_an_error(service, simulator):
     for token in ("one", "two", "one", "two"):
         simulator.misbehave("ListAccounts", body=json.dumps({"accountList": [], "nextToken": token}).encode())
     with pytest.raises(NetworkError, match="does not come to an end"):
@@ -238,7 +238,7 @@ def test_a_next_token_that_comes_again_ends_the_list_as_an_error(service, simula
     assert simulator.count("ListAccounts") == 3
 
 
-def test_a_list_of_endless_pages_ends_after_a_thousand(service, simulator):
+def test_c3_a_list_of_endless_pages_ends_after_a_thousand(service, simulator):
     for number in range(1001):
         simulator.misbehave("ListAccountRoles", body=json.dumps({"roleList": [], "nextToken": f"t{number}"}).encode())
     with pytest.raises(NetworkError, match="does not come to an end"):
@@ -425,7 +425,7 @@ def test_retry_after_is_honoured(service, simulator, clock):
 @pytest.mark.parametrize(
     "value", ["31", "99999", "Wed, 21 Oct 2037 07:28:00 GMT", "-5", "1e9", "NaN", "\u0663", "9" * 5000]
 )
-def test_no_retry_after_makes_us_wait_beyond_the_deadline(service, simulator, clock, value):
+def test_c7_no_retry_after_makes_us_wait_beyond_the_deadline(service, simulator, clock, value):
     headers = {"Retry-After": value} if value.isascii() else {"Retry-After": "\xb3"}
     simulator.misbehave("GetRoleCredentials", status=429, body=b"{}", headers=headers, times=math.inf)
     with pytest.raises(ThrottledError):
@@ -433,7 +433,7 @@ def test_no_retry_after_makes_us_wait_beyond_the_deadline(service, simulator, cl
     assert sum(clock.sleeps) < 30
 
 
-def test_endless_throttling_ends_at_the_deadline_as_throttling(service, simulator, clock):
+def test_c7_endless_throttling_ends_at_the_deadline_as_throttling(service, simulator, clock):
     simulator.misbehave("ListAccounts", error="TooManyRequestsException", times=math.inf)
     with pytest.raises(ThrottledError):
         lists_accounts(service)
@@ -472,7 +472,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("how", LOST.values(), ids=LOST)
-def test_a_refresh_whose_fate_is_unknown_is_not_repeated(service, simulator, clock, how):
+def test_c7_a_refresh_whose_fate_is_unknown_is_not_repeated(service, simulator, clock, how):
     token = signed_in(service)
     simulator.misbehave("CreateToken", times=math.inf, **how)
     with pytest.raises(AwsssoError) as caught:
@@ -527,7 +527,7 @@ def test_the_good_reply_that_the_hostile_ones_are_made_of_is_taken(service, simu
 
 
 @pytest.mark.parametrize("operation", DECODED)
-def test_a_hostile_reply_is_a_network_error_and_nothing_else(simulator, clock, operation):
+def test_c4_c5_c6_a_hostile_reply_is_a_network_error_and_nothing_else(simulator, clock, operation):
     replies = hostile_replies(operation)
     assert len(replies) >= 40
     taken = []
@@ -585,7 +585,7 @@ def test_c9_a_clock_that_is_off_does_not_make_good_credentials_unusable(service,
 
 
 @pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:00:00 GMT", "Thu, 01 Jan 1970 00:30:00 GMT"])
-def test_a_date_that_is_years_off_does_not_make_bad_expirations_good(service, simulator, date):
+def test_c5_c9_a_date_that_is_years_off_does_not_make_bad_expirations_good(service, simulator, date):
     credentials = good_reply("GetRoleCredentials")["roleCredentials"]
     for expiration in (253402300799, 5400):
         body = json.dumps({"roleCredentials": {**credentials, "expiration": expiration * 1000}}).encode()

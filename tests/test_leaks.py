@@ -114,6 +114,8 @@ def a_day(user, verbosity, *, is_long):
     day.run("console --federate", PROFILE)
     link = day.run("console --federate --url", PROFILE, may_show=True).decode()
     day.sign_in_tokens = set(re.findall(r"SigninToken=([^&\s]+)", link))
+    for line in ("migrate --dry-run", "migrate --dry-run --json", "migrate --status"):
+        day.run(line)
     bad_days(day, is_long=is_long)
     day.run("logout")
     user.stop_agent()

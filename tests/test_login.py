@@ -172,7 +172,7 @@ def test_the_token_can_be_refreshed_even_where_the_session_names_other_scopes(lo
     assert simulator.calls("RegisterClient")[0].parameters["scopes"] == ["sso:account:access"]
 
 
-def test_pkce_sends_what_the_protocol_wants(login, simulator):
+def test_b5_pkce_sends_what_the_protocol_wants(login, simulator):
     guide = Somebody(allows)
     login(guide)
     login(guide)
@@ -451,7 +451,7 @@ def test_b7_slow_down_adds_five_seconds_each_time_and_goes_on(login, simulator, 
     assert clock.sleeps == [5, 10, 15, 15]
 
 
-def test_a_code_ends_with_its_life_though_the_server_never_says_so(login, simulator, clock):
+def test_b7_a_code_ends_with_its_life_though_the_server_never_says_so(login, simulator, clock):
     simulator.organization.device_code_life = 20
     simulator.organization.device_interval = 6
     simulator.misbehave("CreateToken", error="AuthorizationPendingException", times=1000)
@@ -594,7 +594,7 @@ def test_a_page_of_aws_or_of_the_endpoint_in_use_is_shown(login, simulator, cloc
     assert guide.urls == [url]
 
 
-def test_the_code_of_a_browser_goes_to_the_endpoint_of_the_session_alone(login, simulator):
+def test_b5_the_code_of_a_browser_goes_to_the_endpoint_of_the_session_alone(login, simulator):
     # The service may name endpoints of its own in the reply to RegisterClient; they are not followed (SECURITY B5).
     registered = {
         "clientId": "c",

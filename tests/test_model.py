@@ -59,11 +59,11 @@ HOLDERS = [
         lambda each: [each].__repr__(),
     ],
 )
-def test_whatever_holds_a_secret_does_not_show_it(holder, show):
+def test_g5_whatever_holds_a_secret_does_not_show_it(holder, show):
     assert CANARY not in show(holder)
 
 
-def test_a_secret_shows_in_no_exception_text():
+def test_g5_a_secret_shows_in_no_exception_text():
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - any text would do, but this one
         raise ValueError(Secret(CANARY), Token(Secret(CANARY), 1, None, registration()))
     assert CANARY not in f"{caught.value} {caught.value!r}"

@@ -50,6 +50,8 @@ sso_registration_scopes = sso:account:access
 """
 # What our own progress bar writes beside text: cursor off and on, up, erase a line.
 PROGRESS = re.compile(rb"\x1b\[(?:\?25[lh]|[0-9]*A|[0-9]*K|[0-9]*G)")
+# What a full screen is made of: places, colours, modes, questions to the terminal about itself, the mouse's pointer.
+SCREEN = re.compile(rb"\x1b(?:\[[?>=<]?[0-9;:]*(?:[Hmhlu]|\$p)|\]22;[a-z]*\x07)")
 NOTHING = re.compile(rb"(?!)")
 
 
@@ -85,6 +87,9 @@ SURFACES = [
     Surface(["exec", "prod", "x", "--", "true"], (2,)),
     Surface(["console", "-A", "a", "--url"], (2,)),
     Surface(["console", "-R", "a", "--url"], (2,)),
+    Surface(
+        ["pick", "--print"], (130,), allowed=SCREEN, keys=(b"a", b"\x1b[B", b"\x1b[6~", b"\x7f", b"\x1b[F", b"\x11")
+    ),
     Surface(["complete", "profile"]),
     Surface(["complete", "account"]),
     Surface(["complete", "role"]),
@@ -147,12 +152,21 @@ def typable(name):
     return name.encode("utf-8", "replace").decode().replace("\0", "")
 
 
+# Names that steer, but for those that the screen itself is made of.
+STEERING = [name for name in PICKED if "\x1b" in name and re.search(r"[a-z]{3}|;c;|2J", name)]
+
+
+def encoded(name):
+    return name.encode("utf-8", "surrogatepass")
+
+
 def assert_harmless(surface, status, written):
     assert status in surface.statuses, (surface.arguments, status, written[-2000:])
     left = surface.allowed.sub(b"", written).replace(b"\r\n", b"\n")
     assert control_characters(left.decode()) <= {"\n", "\r", "\t"}, surface.arguments
     if surface.allowed is NOTHING:
         assert b"\r" not in left, surface.arguments
+    assert not [name for name in STEERING if encoded(name) in written]
     assert b"Traceback" not in written
     assert b"unexpected " not in written, written[-2000:]
 
@@ -173,7 +187,7 @@ def assert_surface_is_harmless(user, surface, name="", *, in_a_pipe=True):
         assert_harmless(surface, done.returncode, done.stdout + done.stderr)
 
 
-def test_f1_f3_no_surface_lets_a_control_byte_of_a_name_through(sandbox):
+def test_f1_f2_f3_f4_f5_f6_no_surface_lets_a_control_byte_of_a_name_through(sandbox):
     assert len(PICKED) >= 200
     user = signed_in_among(sandbox, PICKED)
     for surface in SURFACES:

@@ -186,14 +186,14 @@ def test_the_same_account_through_two_sessions_has_two_names():
         ("x" * 44 + "-" + "y" * 40, "x" * 44 + "-444444444444.Admin"),
     ],
 )
-def test_any_account_name_gives_a_safe_name(account_name, name):
+def test_f4_any_account_name_gives_a_safe_name(account_name, name):
     found = inventory((Account("444444444444", account_name), "Admin"))
     assert list(profiles.names([found], RULES).values()) == [name]
     assert botocore_profiles(plan(b"", found).after).keys() == {name}
 
 
 @pytest.mark.parametrize("account_name", ["default", "DEFAULT", "profile", "None", "constructor", "services"])
-def test_names_that_mean_something_else_are_not_given(account_name):
+def test_f4_names_that_mean_something_else_are_not_given(account_name):
     rules = ProfileRules(template="{account_name}")
     found = inventory((Account("444444444444", account_name), "Admin"))
     assert list(profiles.names([found], rules).values()) == [f"{account_name}-444444444444"]
@@ -281,7 +281,7 @@ TEMPLATES = st.sampled_from(
 
 @given(inventories(), inventories(session="two"), TEMPLATES, st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
-def test_names_are_safe_unique_and_the_same_in_any_order(one, two, template, dice: random.Random):
+def test_f4_names_are_safe_unique_and_the_same_in_any_order(one, two, template, dice: random.Random):
     rules = ProfileRules(template=template)
     found = profiles.names([one, two], rules)
     assert set(found) == {*one.roles(), *two.roles()}

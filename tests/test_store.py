@@ -140,7 +140,7 @@ def test_who_may_prompt_asks_to_unlock_and_a_refusal_is_a_locked_keyring(desktop
     assert "member=Unlock" in said[0]
 
 
-def test_neither_secrets_nor_what_was_written_before_is_on_the_bus_in_the_clear(desktop):
+def test_d8_neither_secrets_nor_what_was_written_before_is_on_the_bus_in_the_clear(desktop):
     with desktop.overheard() as said:
         store = opened()
         store.put("key", SECRET, within())
@@ -358,7 +358,7 @@ def test_d7_damaged_parts_are_neither_a_value_nor_an_obstacle(items):
     assert items() == {}
 
 
-def test_a_backend_that_quotes_the_secret_in_its_errors_is_not_quoted(items, caplog):
+def test_g5_a_backend_that_quotes_the_secret_in_its_errors_is_not_quoted(items, caplog):
     keyring_backends.Shared().set_password("awssso", "key", SECRET)
     caplog.set_level(0)
     store = opened("keyring_backends.Quoting")

@@ -61,7 +61,7 @@ def is_harmless(text, allowed=""):
 
 @given(ANY_TEXT)
 @settings(max_examples=1500, deadline=None)
-def test_no_text_at_all_gets_a_control_character_through(text):
+def test_f1_no_text_at_all_gets_a_control_character_through(text):
     shown = safe(text)
     assert is_harmless(shown)
     assert len(shown) <= 128
@@ -81,7 +81,7 @@ def test_known_tricks_do_not_work(text):
 @example({"prod", "prod\u200b"})
 @example({"\u202e", "\\u202e"})
 @settings(max_examples=1000, deadline=None)
-def test_different_short_names_look_different(names):
+def test_f3_different_short_names_look_different(names):
     assert len({safe(name) for name in names}) == len(names)
 
 
@@ -210,7 +210,7 @@ def test_a_stdout_of_any_encoding_gets_every_name(tmp_path, encoding):
     assert len(done.stdout.decode(encoding).splitlines()) == 4
 
 
-def test_on_a_real_terminal_no_byte_of_a_name_is_a_control_byte(tmp_path):
+def test_f1_on_a_real_terminal_no_byte_of_a_name_is_a_control_byte(tmp_path):
     program = (
         "import json, os; from awssso_helper.terminal import Terminal, safe\n"
         "from awssso_helper.environment import Environment\n"

@@ -134,7 +134,7 @@ HOLDERS = {
 
 
 @pytest.mark.parametrize("act", HOLDERS.values(), ids=HOLDERS)
-def test_a_slow_server_holds_us_no_longer_than_the_deadline(serve, act):
+def test_c2_a_slow_server_holds_us_no_longer_than_the_deadline(serve, act):
     assert refusal_of(serve(act).url, seconds=SHORT) == "127.0.0.1 did not answer in time"
 
 
@@ -227,7 +227,7 @@ def test_a_refused_connection_and_an_unknown_name_are_told_apart():
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_redirect_is_handed_back_and_not_followed(serve, status, method):
+def test_c1_a_redirect_is_handed_back_and_not_followed(serve, status, method):
     elsewhere = serve(sends(OK))
     redirecting = serve(
         sends(
@@ -268,7 +268,7 @@ def test_the_bundle_counts_also_after_a_plain_loopback_exchange(serve, authority
     assert exchange(secure.url, transport=transport).body == b"{}"
 
 
-def test_an_unknown_authority_is_refused_before_the_token_is_sent(serve, authority):
+def test_c10_an_unknown_authority_is_refused_before_the_token_is_sent(serve, authority):
     server = serve(sends(OK), tls=authority.server_context("127.0.0.1"))
     message = refusal_of(server.url)
     assert message.startswith("the TLS connection to 127.0.0.1 failed: ")
@@ -279,13 +279,13 @@ def test_an_unknown_authority_is_refused_before_the_token_is_sent(serve, authori
 @pytest.mark.parametrize(
     ("hosts", "age"), [(("portal.example.com",), 0), (("127.0.0.2",), 0), (("127.0.0.1",), 30)], ids=str
 )
-def test_a_certificate_of_another_host_or_time_is_refused(serve, authority, hosts, age):
+def test_c10_a_certificate_of_another_host_or_time_is_refused(serve, authority, hosts, age):
     server = serve(sends(OK), tls=authority.server_context(*hosts, age=age))
     assert "TLS" in refusal_of(server.url, variables={"AWS_CA_BUNDLE": str(authority.bundle)})
     assert server.requests == []
 
 
-def test_a_server_without_tls_is_not_asked_in_plain_text(serve):
+def test_c10_a_server_without_tls_is_not_asked_in_plain_text(serve):
     server = serve(sends(b"HTTP/1.1 200 OK\r\n\r\n"))
     refusal_of(server.url.replace("http:", "https:"), seconds=SHORT)
     assert TOKEN.encode() not in b"".join(server.requests)
