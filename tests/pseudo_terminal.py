@@ -13,7 +13,7 @@ import sys
 import termios
 import time
 
-_SECONDS = 60
+_SECONDS = 900  # a soak test has ten thousand accounts
 # Seconds: from the first words until a person types, and from key to key.
 _START, _PAUSE = 3.0, 0.7
 # Makes it the terminal that /dev/tty means, as a shell's is.

@@ -181,7 +181,7 @@ def assert_surface_is_harmless(user, surface, name="", *, in_a_pipe=True):
             cwd=user.home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=900,
             check=False,
         )
         assert_harmless(surface, done.returncode, done.stdout + done.stderr)
