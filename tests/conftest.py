@@ -20,6 +20,8 @@ pytest_plugins = ("simulator_fixtures", "secret_service", "sandbox", "cloud", "m
 
 KEPT_VARIABLES = (
     "AWSSSO_TESTS_MAY_NOT_SKIP",
+    "AWSSSO_SOAK_SEED",
+    "AWSSSO_SOAK_TESTS",
     "PATH",
     "LANG",
     "LC_ALL",

@@ -91,7 +91,7 @@ def test_the_lock_has_every_declared_dependency_with_hashes_and_names_no_host():
     assert names - found.keys() == set(), "make lock"
     assert {name: versions for name, versions in found.items() if not all(hashes for _, hashes in versions)} == {}
     assert "://" not in LOCK.read_text()
-    assert len(found) < 100
+    assert len(project["dependencies"]) <= 8
 
 
 def test_what_the_lock_says_satisfies_what_is_declared():
@@ -140,7 +140,7 @@ def test_the_tests_of_the_source_archive_pass_in_an_installation_of_it(tmp_path)
     python = place / "bin" / "python"
     for command in (
         [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel],
-        [python, "-m", "pytest", "-q", "-x", "tests"],
+        [python, "-m", "pytest", "-q", "-x", *os.environ.get("AWSSSO_SOAK_TESTS", "tests").split()],
     ):
         done = subprocess.run(
             [str(word) for word in command], cwd=unpacked, capture_output=True, text=True, check=False, timeout=3000
