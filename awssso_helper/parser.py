@@ -560,12 +560,16 @@ fails is undone, and a run that was killed is taken up by the next.
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--dry-run", action="store_true", help="show the plan, write nothing, change nothing in IAM")
     kind.add_argument("--status", action="store_true", help="show where each key stands")
-    kind.add_argument("--undo", nargs="?", const="", metavar="PROFILE", help="take it back, of one profile or of all")
+    undo = kind.add_argument(
+        "--undo", nargs="?", const="", metavar="PROFILE", help="take it back, of one profile or of all"
+    )
+    completes(undo, "profile")
     kind.add_argument(
         "--delete-keys", action="store_true", help="delete keys that are Inactive and whose grace is over"
     )
     group = command.add_argument_group("choices")
-    group.add_argument("-S", "--sso-session", metavar="NAME", help="look for roles in this SSO session only")
+    session = group.add_argument("-S", "--sso-session", metavar="NAME", help="look for roles in this SSO session only")
+    completes(session, "session")
     group.add_argument(
         "--map",
         action="append",

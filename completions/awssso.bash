@@ -97,7 +97,7 @@ _awssso_place() {
     'console --region') found='region' ;;
     'console 1' | 'console +') found='profile' ;;
     'migrate --undo') found='profile' ;;
-    'migrate -S' | 'migrate --sso-session') found='-' ;;
+    'migrate -S' | 'migrate --sso-session') found='session' ;;
     'migrate --map') found='-' ;;
     'migrate --scan') found='-' ;;
     'credential-process -p' | 'credential-process --profile') found='profile' ;;

@@ -261,7 +261,7 @@ complete -c awssso -n '__awssso_in "migrate"' -l dry-run -d 'show the plan, writ
 complete -c awssso -n '__awssso_in "migrate"' -l status -d 'show where each key stands'
 complete -c awssso -n '__awssso_in "migrate"' -l undo -x -a '(command awssso complete profile 2>/dev/null)' -d 'take it back, of one profile or of all'
 complete -c awssso -n '__awssso_in "migrate"' -l delete-keys -d 'delete keys that are Inactive and whose grace is over'
-complete -c awssso -n '__awssso_in "migrate"' -s S -l sso-session -x -d 'look for roles in this SSO session only'
+complete -c awssso -n '__awssso_in "migrate"' -s S -l sso-session -x -a '(command awssso complete session 2>/dev/null)' -d 'look for roles in this SSO session only'
 complete -c awssso -n '__awssso_in "migrate"' -l map -x -d 'the role that takes the place of the key of PROFILE; with --undo and --delete-keys the one that may change keys. Can be repeated'
 complete -c awssso -n '__awssso_in "migrate"' -l keep-keys -d 'leave the keys Active in IAM'
 complete -c awssso -n '__awssso_in "migrate"' -l now -d 'with --delete-keys: do not wait for the end of the grace'

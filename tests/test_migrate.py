@@ -346,6 +346,8 @@ def test_a_key_that_comes_back_is_said_and_retired_again(user, cloud):
     user.migrate("--map", f"prod={ADMIN}")
     user.has(section("prod", key))
     assert "is back in the file" in user.ok("migrate", "--status").stderr
+    findings = {each["id"] for each in user.json("doctor")["findings"]}
+    assert {"retired-key-is-back", "long-lived-keys"} <= findings
     user.migrate("--map", f"prod={ADMIN}")
     assert not user.credentials.exists()
     user.ok("migrate", "--undo", "--yes")
