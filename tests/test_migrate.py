@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from cloud import FOREVER
 from migrant import ADMIN, PRODUCTION, STAGING, Migrant, section, sso_arn
 from sandbox import AWS_V1, AWS_V2, AWSSSO
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 # The whole way
 
@@ -514,3 +510,21 @@ def test_at_every_volume_no_secret_is_said(user):
         user.ok("migrate", volume, "--undo", "--yes")
     user.credentials.unlink()
     assert user.key_leaks() == []
+
+
+# The pages
+
+
+def test_the_readmes_transcript_is_what_is_said(user):
+    text = (Path(__file__).parent.parent / "README.md").read_text().split("<!-- migrate:")[1].split("<!-- /migrate")[0]
+    shown = re.split(r"^    \$ ", text, flags=re.MULTILINE)[1:]
+    key = user.key()
+    user.has(section("default", key, "region = eu-west-1"))
+    for command, *lines in (part.splitlines() for part in shown):
+        if not command.startswith("awssso "):
+            continue
+        done = user.ok(*command.split()[1:])
+        said = (done.stdout + done.stderr).replace(str(user.home), "/home/me").replace(key.id, "AKIAQ3EXAMPLE7LAPTOP")
+        expected = [line[4:] for line in lines if line.strip() and line.strip() != "..."]
+        missing = [line for line in expected if line not in said.splitlines()]
+        assert missing == [], said
