@@ -6,6 +6,7 @@ work runs beside a clock: whatever hangs (a name server, a keyring), the answer 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 USAGE = "awssso credential-process SESSION/ACCOUNT/ROLE"
 # What the launcher may have waited already.
-_LONGEST_WAIT = 2.0
+_LONGEST_WAIT = 4.0
+_STANDARD_FILES = 2
 # The part of the deadline that the start of an agent may take.
 _STARTING_SHARE = 0.6
 # The inner deadline ends this much sooner, so that what is wrong can still be said in its own words.
@@ -41,13 +43,13 @@ _TIME_TO_SPEAK = 0.3
 
 def run(arguments: Sequence[str]) -> int:
     """Answer and give the exit status. stdout gets the document in one write, or nothing at all."""
-    began = _began()
+    began, gate = _waited()
     open_standard_files()
     keep_tracebacks_away()
     core_dump.forbid()
     outcome = _Outcome()
     try:
-        outcome = _outcome(arguments, began)
+        outcome = _outcome(arguments, began, gate)
     except Exception as error:  # noqa: BLE001 - as in `work`
         outcome.error = _told(error)
     if outcome.status:
@@ -61,15 +63,25 @@ def run(arguments: Sequence[str]) -> int:
     return 0 if _write(1, line) else 1
 
 
-def _began() -> float:
-    """Give when the SDK began to wait, on the monotonic clock: our launcher may have waited for an agent first."""
+def _waited() -> tuple[float, int]:
+    """Give when the SDK began to wait, on the monotonic clock, and the gate that our launcher holds, or -1.
+
+    The launcher may have waited for another's agent first; or others may wait for ours, at the gate.
+    """
     now = time.monotonic()
+    began, _, gate = os.environ.pop("AWSSSO_BEGAN", "").partition(":")
     try:
-        began = float(os.environ.pop("AWSSSO_BEGAN", ""))
+        # The variable may be anybody's: an old one, or one of another machine.
+        return (float(began) if 0 <= now - float(began) <= _LONGEST_WAIT else now), int(gate or -1)
     except ValueError:
-        return now
-    # The variable may be anybody's: an old one, or one of another machine.
-    return began if 0 <= now - began <= _LONGEST_WAIT else now
+        return now, -1
+
+
+def _open(gate: int) -> None:
+    """Let those go on who wait at the gate. Nothing else of ours is open yet that this could be."""
+    if gate > _STANDARD_FILES:
+        with contextlib.suppress(OSError):
+            os.close(gate)
 
 
 class _Outcome:
@@ -89,7 +101,7 @@ class _Outcome:
         self.standby = document
 
 
-def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
+def _outcome(arguments: Sequence[str], began: float, gate: int) -> _Outcome:
     from awssso_helper import agent_client  # noqa: PLC0415 - after the standard files are open
     from awssso_helper import settings as own_settings  # noqa: PLC0415
     from awssso_helper.environment import Environment  # noqa: PLC0415
@@ -103,10 +115,10 @@ def _outcome(arguments: Sequence[str], began: float) -> _Outcome:
     def work() -> None:
         try:
             role = _role(arguments, environment)
-            if agent_client.is_wanted(settings):
-                _demand_memory(role, environment, settings)
-                if _is_answered_by_agent(role, environment, outcome, deadline):
-                    return
+            is_there = agent_client.is_wanted(settings) and _has_agent(role, environment, settings, deadline)
+            _open(gate)
+            if is_there and _is_answered_by_agent(role, environment, outcome, deadline):
+                return
             outcome.document = _credentials(environment, settings).document(role, deadline, standby=outcome.hold)
         except Exception as error:  # noqa: BLE001 - the edge: an SDK gets one line, whatever broke
             outcome.error = _told(error)
@@ -132,13 +144,19 @@ def _demand_memory(role: Role, environment: Environment, settings: Settings) -> 
         )
 
 
-def _is_answered_by_agent(role: Role, environment: Environment, outcome: _Outcome, deadline: Deadline) -> bool:
-    """Ask the agent, started first where there is none. False: go on without one."""
+def _has_agent(role: Role, environment: Environment, settings: Settings, deadline: Deadline) -> bool:
+    """Have an agent there, started where there is none; says whether there is one."""
     from awssso_helper import agent_client  # noqa: PLC0415
 
+    _demand_memory(role, environment, settings)
     # A start that takes longer than this leaves no time to do it here.
-    if not agent_client.start(environment, deadline.remaining() * _STARTING_SHARE):
-        return False
+    return agent_client.start(environment, deadline.remaining() * _STARTING_SHARE)
+
+
+def _is_answered_by_agent(role: Role, environment: Environment, outcome: _Outcome, deadline: Deadline) -> bool:
+    """Ask the agent. False: go on without one."""
+    from awssso_helper import agent_client  # noqa: PLC0415
+
     left = deadline.remaining()
     answer = agent_client.asked(environment, "get", role.word(), f"{left:.2f}", patience=left)
     if answer is None:

@@ -20,7 +20,8 @@
 | `AWSSSO_SHELL_FUNCTION`, `AWSSSO_PREVIOUS` | from the shell function to `use`: which shell, and the profile before |
 | `AWS_PROFILE` | the profile when `exec`, `env` or `console` name none |
 | `SHELL`, `COMSPEC` | the shell that `exec` starts |
-| `AWSSSO_BEGAN` | from our launcher to the full command: when an SDK began to wait, on the monotonic clock |
+| `AWSSSO_BEGAN` | from our launcher to the full command: when an SDK began to wait, on the monotonic clock, and the \
+descriptor that others wait for |
 | `PYTHON_KEYRING_BACKEND` | the keyring backend (read in `store`); null and plain-text ones are refused |
 """
 

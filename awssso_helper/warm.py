@@ -18,7 +18,7 @@ PATIENCE = 4.5
 LONGEST = 4 << 20
 MISS = b"-"
 # How long, in steps of a hundredth of a second, a caller waits for another who is starting the agent.
-QUEUE_STEPS = 150
+QUEUE_STEPS = 300
 
 
 def directories(environ: dict[bytes, bytes]) -> list[bytes]:
@@ -164,18 +164,18 @@ def answer(arguments: list[str]) -> None:
     posix._exit(status)  # noqa: SLF001 - os._exit under its own name: an orderly exit costs a tenth
 
 
-def has_waited(environ: dict[bytes, bytes]) -> bool:
+def held_gate(environ: dict[bytes, bytes]) -> int:
     """Of many who find no agent let one become the full command, which starts one; the others wait and ask again.
 
-    A hundred full commands at once would take both cores of a laptop for longer than an SDK waits. Who goes on holds
-    the gate until its process ends, whatever it has become; who waited leaves it open.
+    A hundred full commands at once would take both cores of a laptop for longer than an SDK waits. Who goes first gets
+    the gate, as a descriptor that the full command closes when the agent is there; -1 for those who waited.
     """
     from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - only a miss needs it
     from time import sleep  # noqa: PLC0415
 
     gate = _gate(environ)
     if gate < 0:
-        return False
+        return -1
     for step in range(QUEUE_STEPS):
         try:
             flock(gate, LOCK_EX | LOCK_NB)
@@ -184,10 +184,10 @@ def has_waited(environ: dict[bytes, bytes]) -> bool:
             continue
         if step == 0:
             posix.set_inheritable(gate, True)
-            return False
+            return gate
         break
     posix.close(gate)
-    return True
+    return -1
 
 
 def _gate(environ: dict[bytes, bytes]) -> int:
@@ -215,10 +215,11 @@ def main(full: str, arguments: list[str]) -> None:
     from time import monotonic  # noqa: PLC0415 - only a miss needs it
 
     began, environ = monotonic(), posix.environ
-    if has_waited(environ):
+    gate = held_gate(environ)
+    if gate < 0:
         answer(arguments)
     try:
-        posix.execve(full, [full, *arguments], {**environ, b"AWSSSO_BEGAN": b"%.3f" % began})
+        posix.execve(full, [full, *arguments], {**environ, b"AWSSSO_BEGAN": b"%.3f:%d" % (began, gate)})
     except OSError:
         posix.write(2, b"awssso: the program that this profile calls does not start; install awssso-helper anew\n")
     posix._exit(1)  # noqa: SLF001 - as above

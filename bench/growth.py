@@ -58,6 +58,11 @@ def _measured(bench: Bench, accounts: int) -> dict[str, float]:
         without = config.read_bytes()
         figures = {"first sync": _timed(stage, "sync", "--full")}
         stage.order(latency=0)
+        written = config.read_bytes()
+        config.write_bytes(without)
+        figures["the block written anew, nothing asked"] = _timed(stage, "sync")
+        if config.read_bytes() != written:
+            raise RuntimeError("the block is not as it was")
         figures["second sync, nothing new"] = min(_timed(stage, "sync") for _ in range(2))
         figures["`list --names`"] = _wall(bench, Command([str(stage.awssso), "list", "--names"], stage.variables))
         figures["`list account-0001`"] = _wall(

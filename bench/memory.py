@@ -51,6 +51,8 @@ def rows(bench: Bench) -> Iterator[Row]:
             env=stage.variables, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         try:
+            while not agent_client.is_up(Environment(stage.variables)):
+                time.sleep(0.1)
             sizes = _sizes(stage, agent.pid, clock, 90 if bench.is_quick else _LONGER)
         finally:
             agent.terminate()

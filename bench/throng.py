@@ -31,13 +31,18 @@ def rows(bench: Bench) -> Iterator[Row]:
             ratios.append(pair["python"] / pair["line"])
         stage.order(clear=1)
         stage.stop_agent()
-        stopwatch.at_once(line, _COUNT)
-        calls = stage.order()["role_calls"]
+        try:
+            stopwatch.at_once(line, _COUNT)
+            start = f"{_COUNT} at once on no agent at all made {stage.order()['role_calls']} call of GetRoleCredentials"
+        except stopwatch.FailedError as error:
+            start = (
+                f"on no agent at all {str(error).rpartition(': ')[2]}: this machine was too busy to start one in 4.5 s"
+            )
     ratio = statistics.median(ratios)
     yield Row(
         f"{_COUNT} warm calls at once: throughput / {_COUNT} bare interpreters at once",
         f">= {_GOAL}",
         f"{ratio:.2f}",
         ratio >= _GOAL,
-        f"{_COUNT} at once on no agent at all made {calls} call of GetRoleCredentials",
+        start,
     )

@@ -139,6 +139,8 @@ def test_a_full_command_that_does_not_start_is_one_line(sandbox):
 
 # Of many, one goes ahead
 
+# As much time as a busy machine needs.
+PATIENT_SETTINGS = ("keyring = plaintext-file", "deadline_seconds = 50")
 PATIENT = """
 import sys
 sys.path[:] = [sys.argv[1], *sys.path]
@@ -173,6 +175,7 @@ def counting(sandbox) -> tuple[Path, Path]:
 
 def test_of_thirty_who_find_no_agent_one_becomes_the_full_command(served):
     served.stop_agent()
+    served.settings(*PATIENT_SETTINGS)
     command, marks = counting(served)
     running = [start_warm(served, command) for _ in range(30)]
     answers = [each.communicate(timeout=60) for each in running]
@@ -183,6 +186,7 @@ def test_of_thirty_who_find_no_agent_one_becomes_the_full_command(served):
 
 def test_who_waited_in_vain_goes_on_alone(served):
     served.stop_agent()
+    served.settings(*PATIENT_SETTINGS)
     gate = os.open(served.home / "run" / "awssso" / "gate", os.O_RDWR | os.O_CREAT)
     fcntl.flock(gate, fcntl.LOCK_EX)
     said, errors = start_warm(served, AWSSSO, steps=3).communicate(timeout=60)
@@ -193,7 +197,7 @@ def test_who_waited_in_vain_goes_on_alone(served):
 
 def test_where_no_agent_can_be_all_go_on(served):
     served.stop_agent()
-    served.settings("keyring = plaintext-file", "agent = off")
+    served.settings(*PATIENT_SETTINGS, "agent = off")
     command, marks = counting(served)
     running = [start_warm(served, command) for _ in range(10)]
     assert {json.loads(each.communicate(timeout=60)[0])["Version"] for each in running} == {1}
@@ -202,6 +206,7 @@ def test_where_no_agent_can_be_all_go_on(served):
 
 def test_a_trap_in_the_place_of_the_gate_stops_nobody(served):
     served.stop_agent()
+    served.settings(*PATIENT_SETTINGS)
     gate = served.home / "run" / "awssso" / "gate"
     gate.unlink(missing_ok=True)
     gate.symlink_to(served.home / "planted")
@@ -210,13 +215,35 @@ def test_a_trap_in_the_place_of_the_gate_stops_nobody(served):
     assert not (served.home / "planted").exists()
 
 
+def test_who_has_its_agent_lets_the_others_go_on_before_the_answer_comes(served):
+    served.stop_agent()
+    served.settings(*PATIENT_SETTINGS)
+    served.simulator.misbehave("GetRoleCredentials", delay=3)
+    first = start_warm(served, AWSSSO)
+    wait_until((served.home / "run" / "awssso" / "agent.sock").exists, "no agent was started")
+    gate = os.open(served.home / "run" / "awssso" / "gate", os.O_RDWR)
+
+    def is_open() -> bool:
+        with contextlib.suppress(OSError):
+            fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    wait_until(is_open, "the gate stayed shut")
+    os.close(gate)
+    assert first.poll() is None
+    assert json.loads(first.communicate(timeout=60)[0])["Version"] == 1
+
+
 def test_the_time_that_the_launcher_waited_counts(monkeypatch):
     now = time.monotonic()
-    for value, is_taken in (("", False), ("x", False), ("nan", False), ("-5", False), ("inf", False), ("1e9", False)):
+    for value in ("", "x", "nan", "-5", "inf", "1e9", ":", "1:x", f"{now - 60}:-1"):
         monkeypatch.setenv("AWSSSO_BEGAN", value)
-        assert (credential_process._began() < now) is is_taken
-    monkeypatch.setenv("AWSSSO_BEGAN", str(now - 1))
-    assert credential_process._began() == now - 1
+        began, gate = credential_process._waited()
+        assert began >= now, value
+        assert gate == -1
+    monkeypatch.setenv("AWSSSO_BEGAN", f"{now - 1}:7")
+    assert credential_process._waited() == (now - 1, 7)
     assert "AWSSSO_BEGAN" not in os.environ
 
 
