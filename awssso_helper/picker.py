@@ -214,6 +214,12 @@ class Picker(App[Choice], inherit_bindings=False):
             for number in (signal.SIGTERM, signal.SIGHUP):
                 asyncio.get_running_loop().add_signal_handler(number, self.exit)
 
+    def on_key(self, event: events.Key) -> None:
+        """Keep what was typed before the filter was there to take it."""
+        screen = self.screen
+        if isinstance(screen, _Roles) and event.is_printable and event.character:
+            screen.take_early(event.character)
+
     def action_leave(self) -> None:
         """Leave without a choice."""
         self.exit()
@@ -309,6 +315,11 @@ class _Roles(Screen[None]):
 
     # Searching
 
+    def take_early(self, character: str) -> None:
+        """Put a character into the filter that came before it had the focus."""
+        for filter_line in self.query(_Filter):
+            filter_line.insert_text_at_cursor(character)
+
     def on_input_changed(self) -> None:
         """Filter as it is typed."""
         self._search()
@@ -344,8 +355,9 @@ class _Roles(Screen[None]):
 
     def _show_header(self) -> None:
         parts: list[Content | tuple[str, str]] = [("awssso", "bold")]
+        has_more = self._is_refreshing or bool(self._notes)
         for state in self._states[:4]:
-            parts += [("   ", ""), *_state_parts(state)]
+            parts += [("   ", ""), *_state_parts(state, is_brief=has_more)]
         if self._is_refreshing:
             parts += [("   looking for new roles…", "dim")]
         elif self._notes:
@@ -375,7 +387,7 @@ class _Roles(Screen[None]):
         name = Content.assemble(
             *_marked(entry.profile or "no profile: left out by the settings, or by awssso sync", match, "profile"),
             (f"  {PRODUCTION} production", "bold ansi_red") if is_production else "",
-            ("  credentials from the last sync that could ask its account", "dim") if entry.stale else "",
+            ("  as last known: its account could not be asked", "dim") if entry.stale else "",
         )
         return Content("\n").join(
             [name, Content.assemble((" · ".join(safe(fact) for fact in facts if fact), "dim"), *warm)]
@@ -406,8 +418,8 @@ class _Roles(Screen[None]):
             self.post_message(_Noted(""))
             notes = self._source.refresh(usable)
             self.post_message(_Loaded(self._source.entries(), notes))
-        except AwsssoError as error:
-            self.post_message(_Noted(error.message))
+        except Exception as error:  # noqa: BLE001 - the picker stays, whatever is wrong behind it
+            self.post_message(_Noted(_in_words(error)))
 
     @on(_States)
     def take_states(self, message: _States) -> None:
@@ -427,8 +439,10 @@ class _Roles(Screen[None]):
     def take_entries(self, message: _Loaded) -> None:
         """Show what was found, and leave the cursor where it is."""
         self._is_refreshing = False
-        self._notes += message.notes
-        new = {entry.role for entry in message.entries} - self._known
+        roles = {entry.role for entry in message.entries}
+        new, gone = roles - self._known, self._known - roles
+        counts = [f"{len(found):,} {what}" for found, what in ((new, "new"), (gone, "gone")) if found and self._known]
+        self._notes += [*message.notes, ", ".join(counts)] if counts else message.notes
         self._list.facts = replace(self._list.facts, new=frozenset(new) if self._known else frozenset())
         self._entries = message.entries
         self._haystack = None
@@ -496,7 +510,7 @@ class _Roles(Screen[None]):
 
     def _copy(self, profile: str) -> None:
         program = self._source.copied(profile)
-        self.post_message(_Noted(f"copied {safe(profile)} ({program or 'sent to the terminal, OSC 52'})"))
+        self.post_message(_Noted(f"copied {safe(profile)} ({program or 'by the terminal, OSC 52'})"))
 
     def action_favourite(self) -> None:
         """Make the role a favourite, or no longer; it moves when the list is next made anew, not under the fingers."""
@@ -537,6 +551,11 @@ class _Roles(Screen[None]):
         self.app.push_screen(_Help())
 
 
+def _in_words(error: Exception) -> str:
+    """Say what went wrong; the message of a mistake of ours may hold anything, so only its type is said."""
+    return error.message if isinstance(error, AwsssoError) else f"unexpected {type(error).__name__}"
+
+
 def _unranked(entry: Entry) -> Match:
     return Match(entry, 0, is_forgiven=False, words=())
 
@@ -551,11 +570,13 @@ def _marked(text: str, match: Match, field_name: str) -> list[tuple[str, str]]:
     return [*pieces, (safe(text[place:]), "bold")]
 
 
-def _state_parts(state: SessionState) -> list[tuple[str, str]]:
+def _state_parts(state: SessionState, *, is_brief: bool) -> list[tuple[str, str]]:
     name = safe(state.name)
     left = state.ends_at - time.time()
     if not state.is_usable:
         return [("○ ", "bold ansi_red"), (f"{name} ", "bold"), (f"{state.state}: ctrl+l signs in", "ansi_red")]
+    if is_brief:
+        return [("● ", "ansi_green"), (name, "bold")]
     time_left = f" {duration(left)}" if left > 0 else ""
     renewal = ", renews itself" if state.is_renewable else ""
     return [("● ", "ansi_green"), (name, "bold"), (f" signed in{time_left}{renewal}", "dim")]
@@ -700,6 +721,8 @@ class _SignIn(_Dialog):
             self.post_message(_SignInEnded(line, is_signed_in=True))
         except AwsssoError as error:
             self.post_message(_SignInEnded(f"{error.message}\n{error.hint}".strip(), is_signed_in=False))
+        except Exception as error:  # noqa: BLE001 - as for the refresh
+            self.post_message(_SignInEnded(_in_words(error), is_signed_in=False))
 
     @on(_SignInShown)
     def show_step(self, message: _SignInShown) -> None:

@@ -72,7 +72,9 @@ def used(environment: Environment, profile: str) -> None:
     now = int(time.time())
 
     def with_use(recent: Recent) -> Recent:
-        uses = {**recent.uses, profile: now}
+        # Two uses in one second, or a clock that was set back: this one is still the last.
+        at = max([now, *(use + 1 for name, use in recent.uses.items() if name != profile)])
+        uses = {**recent.uses, profile: at}
         kept = Recent(uses=uses).last_used(_MOST_USED)
         return replace(recent, uses={name: uses[name] for name in kept})
 

@@ -38,6 +38,8 @@ _STATUS_WIDTH = 10
 _GAP = "  "
 _MOST_ACCOUNT, _MOST_ROLE, _MOST_SESSION, _MOST_PROFILE = 40, 36, 12, 64
 _LEAST_PROFILE = 24
+# In a narrower list names come first; the line of details has the status too.
+_ROOM_FOR_STATUS = 68
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class _Columns:
     def within(self, width: int) -> _Columns:
         """Fit them into a line: the profile only where all else has room, and the account gives way before the role."""
         session = self.session + len(_GAP) if self.session else 0
-        room = max(8, width - 4 - _ID_WIDTH - _STATUS_WIDTH - 3 * len(_GAP) - session)
+        status = _STATUS_WIDTH + len(_GAP) if width >= _ROOM_FOR_STATUS else 1
+        room = max(8, width - 4 - _ID_WIDTH - 2 * len(_GAP) - session - status)
         role = min(self.role, max(room // 2, room - self.account))
         account = min(self.account, room - role)
         profile = room - account - role - len(_GAP)
@@ -258,7 +261,7 @@ class RoleList(ScrollView, can_focus=False):
         if columns.profile:
             faint = self._style("faint")
             segments += [*fitted(entry.profile, spans.get("profile", ()), columns.profile, faint, hit), Segment(_GAP)]
-        text, style = self._status(entry)
+        text, style = self._status(entry) if width >= _ROOM_FOR_STATUS else ("", "faint")
         used = sum(cell_len(segment.text) for segment in segments)
         return [*segments, Segment(text.rjust(max(len(text), width - used - 1)), self._style(style))]
 

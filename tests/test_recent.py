@@ -103,3 +103,10 @@ def test_processes_that_write_at_once_lose_nothing(environment):
 def test_the_file_is_only_ours(environment):
     recent.used(environment, "prod")
     assert environment.recent_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_uses_in_one_second_keep_their_order(environment, freezer_at):
+    freezer_at(1_800_000_000)
+    for profile in ("a", "c", "b"):
+        recent.used(environment, profile)
+    assert recent.recall(environment).last_used(3) == ["b", "c", "a"]

@@ -57,6 +57,9 @@ def _decided(context: Context, words: tuple[str, ...], entries: Sequence[Entry],
         UsageError: nothing is left to ask, or there is no terminal to ask on.
     """
     is_first = context.options.first
+    exact = [entry for entry in entries if entry.profile and [entry.profile] == context.options.filter]
+    if exact:
+        return exact[0]
     if not words and not is_first and len(entries) > 1 and context.terminal.has_device():
         return None
     matches = [match for match in ranked(words, _in_order(entries, known)) if match.entry.profile]
