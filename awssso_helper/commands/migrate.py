@@ -13,7 +13,7 @@ from awssso_helper import aws_config, files, launcher, scan, static_keys
 from awssso_helper.errors import AwsssoError, BusyError, RefusedError, UsageError
 from awssso_helper.iam import INACTIVE, Iam
 from awssso_helper.migration import job as jobs
-from awssso_helper.migration import report, runner, steps
+from awssso_helper.migration import key_status, report, runner
 from awssso_helper.migration.journal import Journal
 from awssso_helper.migration.planning import Planner
 from awssso_helper.migration.portal import Portal
@@ -365,7 +365,7 @@ class _Migrate:
         if job.stage in (jobs.DELETED, jobs.UNDONE):
             return report.Standing(job, is_back=is_back)
         try:
-            keys = self._world.role_keys(self._with_manager(job).manager or job.roles[0], job.region)
+            keys = self._world.role_keys(key_status.manager_of(self._with_manager(job)), job.region)
             state = self._cloud.key_state(keys, job.user, job.key_id)
             status = state.status if state else "gone"
             last_use = self._cloud.last_use(keys, job.key_id) if state else None
@@ -381,7 +381,7 @@ class _Migrate:
             terminal.tell(f"unfinished: {_label(job)}\nhint: awssso migrate")
         if job.stage == jobs.LOCAL and not job.keeps_key and standing.status != INACTIVE:
             terminal.tell(f"an administrator of {job.account_id} can make {job.key_id} Inactive:")
-            terminal.tell(f"  {steps.admin_command(job, INACTIVE)}")
+            terminal.tell(f"  {key_status.admin_command(job, INACTIVE)}")
         if standing.is_back:
             terminal.tell(f"warning: {job.key_id} is back in the file\nhint: awssso migrate")
 
@@ -480,7 +480,9 @@ class _Migrate:
             self._terminal.tell("  done; the key is still Active, since --keep-keys was said")
         else:
             self._terminal.tell(f"  done here; your role may not change keys, so {job.key_id} is still Active.")
-            self._terminal.tell(f"  For an administrator of {job.account_id}: {steps.admin_command(job, INACTIVE)}")
+            self._terminal.tell(
+                f"  For an administrator of {job.account_id}: {key_status.admin_command(job, INACTIVE)}"
+            )
 
     def _tell_failure(self, job: Job, error: AwsssoError, left: int) -> None:
         self._terminal.fail(error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from awssso_helper.errors import AwsssoError, NetworkError, RefusedError
 from awssso_helper.iam import ACTIVE, INACTIVE, is_no_such
 from awssso_helper.migration import job as jobs
-from awssso_helper.migration import steps
+from awssso_helper.migration import key_status, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def _ready(world: World, job: Job, say: Say) -> Job:
     world.vault_get(job.key_id)
     steps.verify_sso(world, job)
     say(f"SSO works: {', '.join(role.name for role in job.roles)} in {job.account_id}")
-    job = steps.proved(world, job)
+    job = key_status.proved(world, job)
     if job.manager:
         say(f"undo works: {job.manager.name} may change the key")
     return job
@@ -174,7 +174,7 @@ def deleted(world: World, job: Job, *, grace_days: int, say: Say) -> Job:
     steps.verify_sso(world, job)
     steps.names_are_sso(world, job)
     say(f"SSO works: {', '.join(job.profiles)}")
-    status = steps.status_of(world, job)
+    status = key_status.status_of(world, job)
     if status == ACTIVE and job.stage == jobs.RETIRED:
         world.save(replace(job, stage=jobs.LOCAL, retired_at=0, touched_at=0))
         raise RefusedError(f"{job.key_id} is Active: somebody made it so", hint="awssso migrate")
@@ -198,26 +198,26 @@ def deleted(world: World, job: Job, *, grace_days: int, say: Say) -> Job:
 
 def _seen_inactive(world: World, job: Job) -> Job:
     """Take a key that an administrator made Inactive for retired from now on."""
-    if steps.status_of(world, job) not in (None, INACTIVE):
+    if key_status.status_of(world, job) not in (None, INACTIVE):
         raise RefusedError(
-            f"{job.key_id} is still Active", hint=f"an administrator can: {steps.admin_command(job, INACTIVE)}"
+            f"{job.key_id} is still Active", hint=f"an administrator can: {key_status.admin_command(job, INACTIVE)}"
         )
-    job = replace(job, stage=jobs.RETIRED, retired_at=world.now(), manager=job.manager or job.roles[0])
+    job = replace(job, stage=jobs.RETIRED, retired_at=world.now(), manager=key_status.manager_of(job))
     world.save(job)
     return job
 
 
 def _delete(world: World, job: Job) -> None:
     """Delete the key, and see that it is gone; a lost reply is no failure, what counts is what IAM shows."""
-    keys = world.role_keys(job.manager or job.roles[0], job.region)
+    keys = world.role_keys(key_status.manager_of(job), job.region)
     fault: AwsssoError | None = None
-    for _ in steps.waits(world):
+    for _ in key_status.waits(world):
         try:
             world.cloud.delete_key(keys, job.user, job.key_id)
         except AwsssoError as error:
-            if not is_no_such(error) and not steps.may_pass(error):
+            if not is_no_such(error) and not key_status.may_pass(error):
                 raise
             fault = None if is_no_such(error) else error
-        if fault is None and steps.status_of(world, job) is None:
+        if fault is None and key_status.status_of(world, job) is None:
             return
     raise fault or NetworkError(f"IAM still shows {job.key_id}", hint="awssso migrate --delete-keys")

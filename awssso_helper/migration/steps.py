@@ -10,23 +10,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from awssso_helper import aws_config, sections
-from awssso_helper.errors import AwsssoError, NetworkError, RefusedError, ServiceError, ThrottledError
-from awssso_helper.iam import ACTIVE, INACTIVE, Keys, is_dead_key, is_denied, is_no_such
-from awssso_helper.migration import edits
+from awssso_helper.errors import AwsssoError, RefusedError
+from awssso_helper.iam import INACTIVE, Keys, is_denied
+from awssso_helper.migration import edits, key_status
 from awssso_helper.static_keys import KEY_ID, SECRET_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from awssso_helper.aws_config import ConfigFile
     from awssso_helper.migration.edits import Vault
     from awssso_helper.migration.job import Job, Target
     from awssso_helper.migration.world import World
     from awssso_helper.model import Role, Secret
-
-# IAM is eventually consistent: an Inactive key may work for a while, and a listing be old (PROTOCOL 8).
-_PAUSES = (0.5, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16)
-_SETTLED_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,49 +81,6 @@ def _assume_chain(world: World, profile: str, chain: list[tuple[str, str]], keys
                 f"the profile {profile[:64]!a} assumes {role_arn[:200]}, which the SSO role may not",
                 hint="have its trust policy allow the SSO role, then: awssso migrate",
             ) from error
-
-
-def proved(world: World, job: Job) -> Job:
-    """Prove that undo would work: have an SSO role set the key to the status that it has.
-
-    Where none of the roles may change it the job goes on without a `manager`, and leaves the key to an administrator.
-
-    Raises:
-        AwsssoError: the key is not there, or IAM does not answer.
-    """
-    if job.keeps_key or not job.user:
-        return replace(job, manager=None)
-    for role in dict.fromkeys([*([job.manager] if job.manager else []), *job.roles]):
-        status = _proved_status(world, job, role)
-        if status:
-            return replace(job, manager=role, initial=job.initial or status)
-    return replace(job, manager=None)
-
-
-def _proved_status(world: World, job: Job, role: Role) -> str:
-    """Give the status that the role could set again; empty where it may not."""
-    keys = world.role_keys(role, job.region)
-    try:
-        state = world.cloud.key_state(keys, job.user, job.key_id)
-        if state is None:
-            raise no_such_key(job)
-        if state.status in (ACTIVE, INACTIVE):
-            world.cloud.set_status(keys, job.user, job.key_id, state.status)
-            return state.status
-    except AwsssoError as error:
-        if is_no_such(error):
-            raise no_such_key(job) from error
-        if not is_denied(error):
-            raise
-    return ""
-
-
-def no_such_key(job: Job) -> RefusedError:
-    """Say that AWS has no such key."""
-    return RefusedError(
-        f"the user {job.user[:64]!a} in {job.account_id} has no key {job.key_id}",
-        hint="remove the dead key from the file by hand",
-    )
 
 
 # The vault
@@ -343,89 +296,9 @@ def _may_deactivate(job: Job) -> bool:
     return job.manager is not None and not job.keeps_key
 
 
-def status_of(world: World, job: Job) -> str | None:
-    """Give the key's status as the managing role sees it; None where AWS has no such key any more.
-
-    Raises:
-        AwsssoError: no role may look, or IAM does not answer.
-    """
-    keys = world.role_keys(_manager(job), job.region)
-    try:
-        state = world.cloud.key_state(keys, job.user, job.key_id)
-    except AwsssoError as error:
-        if is_no_such(error):
-            return None
-        raise
-    return state.status if state else None
-
-
-def _is_inactive(world: World, job: Job) -> bool:
-    try:
-        status = status_of(world, job)
-    except AwsssoError as error:
-        if is_denied(error):
-            return False
-        raise
-    if status is None:
-        raise no_such_key(job)
-    return status == INACTIVE
-
-
 def _demand_sso_only(world: World, job: Job) -> None:
     _demand_another_way(world, job)
     names_are_sso(world, job)
-
-
-def _deactivate(world: World, job: Job) -> Job:
-    touched = replace(job, touched_at=job.touched_at or world.now())
-    world.save(touched)
-    try:
-        _set_status(world, job, INACTIVE)
-    except AwsssoError as error:
-        if is_denied(error):
-            # It could a moment ago. Nothing was changed, and an administrator can.
-            return replace(job, manager=None)
-        if not may_pass(error):
-            raise
-    _await_status(world, job, INACTIVE)
-    return replace(touched, retired_at=world.now())
-
-
-def _manager(job: Job) -> Role:
-    return job.manager or job.roles[0]
-
-
-def _set_status(world: World, job: Job, status: str) -> None:
-    world.cloud.set_status(world.role_keys(_manager(job), job.region), job.user, job.key_id, status)
-
-
-def _await_status(world: World, job: Job, status: str) -> None:
-    """Wait until IAM shows the status. A lost reply is no failure, and no success: what counts is what IAM shows."""
-    keys = world.role_keys(_manager(job), job.region)
-    fault: AwsssoError | None = None
-    for _ in waits(world):
-        try:
-            state = world.cloud.key_state(keys, job.user, job.key_id)
-            if state is not None and state.status == status:
-                return
-            world.cloud.set_status(keys, job.user, job.key_id, status)
-        except AwsssoError as error:
-            if not may_pass(error):
-                raise
-            fault = error
-    raise fault or NetworkError(f"IAM does not show {job.key_id} as {status}", hint="awssso migrate")
-
-
-def may_pass(error: AwsssoError) -> bool:
-    """Say whether the same call may do better in a moment: no answer, throttling, a fault of the service."""
-    if isinstance(error, ServiceError):
-        return isinstance(error, ThrottledError) or error.status >= 500  # noqa: PLR2004 - HTTP
-    return isinstance(error, NetworkError)
-
-
-def _demand_inactive(world: World, job: Job) -> None:
-    if not _is_inactive(world, job):
-        raise NetworkError(f"IAM does not show {job.key_id} as Inactive", hint="awssso migrate")
 
 
 def _reactivate(world: World, job: Job) -> None:
@@ -435,50 +308,8 @@ def _reactivate(world: World, job: Job) -> None:
     if not job.touched_at and not job.local_at:
         return
     vault = _vault_for_undo(world, job)
-    if vault is None:
-        return
-    static = Keys(job.key_id, vault.secret, None, job.region)
-    # Of one that we never touched: an administrator may have made it Inactive.
-    if not job.touched_at and not _is_dead(world, static):
-        return
-    try:
-        _set_status(world, job, ACTIVE)
-        _await_status(world, job, ACTIVE)
-    except AwsssoError as error:
-        # An administrator may have done it: a key that answers long after it was Inactive is Active.
-        has_settled = world.now() - job.touched_at > _SETTLED_SECONDS
-        if not has_settled or _is_dead(world, static):
-            raise AwsssoError(
-                f"{job.key_id} could not be made Active: {error.message}", hint=admin_command(job, ACTIVE)
-            ) from error
-    for _ in waits(world):
-        if not _is_dead(world, static):
-            return
-    raise NetworkError(f"{job.key_id} is Active and does not answer yet", hint="awssso migrate --undo")
-
-
-def _is_dead(world: World, static: Keys) -> bool:
-    """Say whether AWS refuses the key itself."""
-    try:
-        world.cloud.principal(static)
-    except AwsssoError as error:
-        if is_dead_key(error):
-            return True
-        raise
-    return False
-
-
-def waits(world: World) -> Iterator[None]:
-    """Give a turn at once and then one after each pause, which grow: as long as IAM may take to show a change."""
-    yield
-    for pause in _PAUSES:
-        world.sleep(pause)
-        yield
-
-
-def admin_command(job: Job, status: str) -> str:
-    """Give the command by which an administrator of the account sets the key's status."""
-    return f"aws iam update-access-key --user-name {job.user or 'USER'} --access-key-id {job.key_id} --status {status}"
+    if vault is not None:
+        key_status.switch_on(world, job, Keys(job.key_id, vault.secret, None, job.region))
 
 
 # Files
@@ -552,10 +383,10 @@ STEPS = (
     Step(
         name="deactivate",
         applies=_may_deactivate,
-        is_done=_is_inactive,
+        is_done=key_status.is_inactive,
         requires=_demand_sso_only,
-        do=_deactivate,
-        verify=_demand_inactive,
+        do=key_status.deactivate,
+        verify=key_status.demand_inactive,
         undo=_reactivate,
         said=lambda job: f"{job.key_id} is Inactive in IAM",
     ),
