@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cloud import FOREVER
 from migrant import ADMIN, PRODUCTION, STAGING, Migrant, section, sso_arn
+from pseudo_terminal import run_on_terminal
 from sandbox import AWS_V1, AWS_V2, AWSSSO
 
 # The whole way
@@ -359,6 +360,46 @@ def test_a_retired_key_that_somebody_made_active_is_not_deleted(user, cloud):
     refused = user.run("migrate", "--delete-keys", "--now", "--yes")
     assert (refused.returncode, cloud.status(key)) == (6, "Active")
     assert cloud.calls("DeleteAccessKey") == []
+
+
+# A person at a terminal
+
+
+def at_terminal(user, *arguments: str, keys: list[str]) -> tuple[int, str]:
+    status, written = run_on_terminal(
+        [AWSSSO, "migrate", *arguments], user.variables, user.home, keys=[f"{key}\n".encode() for key in keys]
+    )
+    user.said.append(written.decode())
+    return status, written.decode()
+
+
+def test_a_person_chooses_the_role_says_yes_and_types_the_id_of_what_is_deleted(user, cloud):
+    key = user.key()
+    user.has(section("prod", key))
+    before = user.both()
+    status, said = at_terminal(user, keys=["1", "n"])
+    assert (status, "nothing was changed" in said) == (6, True)
+    assert (user.both(), cloud.changes()) == (before, [])
+
+    status, said = at_terminal(user, keys=["1", "y"])
+    assert status == 0, said
+    assert "Which role takes its place?" in said
+    assert "1  AdministratorAccess" in said
+    assert cloud.status(key) == "Inactive"
+
+    status, said = at_terminal(user, "--delete-keys", "--now", keys=["yes"])
+    assert (status, cloud.status(key)) == (6, "Inactive"), said
+    status, said = at_terminal(user, "--delete-keys", "--now", keys=[key.id])
+    assert (status, cloud.status(key)) == (0, "gone"), said
+    assert user.key_leaks() == []
+
+
+def test_a_person_who_chooses_no_role_leaves_the_key_alone(user, cloud):
+    user.has(section("prod", user.key()))
+    before = user.both()
+    status, said = at_terminal(user, keys=[""])
+    assert (status, "left alone: prod" in said) == (0, True)
+    assert (user.both(), cloud.changes()) == (before, [])
 
 
 # Things that go wrong
