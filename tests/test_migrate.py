@@ -299,10 +299,14 @@ def test_the_global_endpoint_variable_gets_no_call(user, cloud):
     assert user.who("prod").startswith(sso_arn(PRODUCTION, ADMIN))
 
 
-def test_exported_keys_are_warned_about(user):
-    user.has(section("prod", user.key()))
-    done = user.ok("migrate", "--dry-run", AWS_ACCESS_KEY_ID="AKIAXXXXXXXXXXXXXXXX")
+def test_exported_keys_are_warned_about_and_verify_nothing(user, cloud):
+    key = user.key()
+    user.has(section("prod", key))
+    exported = {"AWS_ACCESS_KEY_ID": "AKIAXXXXXXXXXXXXXXXX", "AWS_SECRET_ACCESS_KEY": "x"}
+    done = user.migrate("--map", f"prod={ADMIN}", **exported)
     assert "exports AWS_ACCESS_KEY_ID" in done.stderr
+    assert cloud.status(key) == "Inactive"
+    assert not [call for call in cloud.log if call.key_id == exported["AWS_ACCESS_KEY_ID"]]
 
 
 def test_a_scan_finds_the_keys_elsewhere_and_shows_no_secret(user):
