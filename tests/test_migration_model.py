@@ -469,3 +469,17 @@ def test_from_every_state_of_deletion_a_second_run_completes_it(everything):
             after = run(replace(state, sso=True, may_change=True), delete).state
             assert after.job
             assert (after.job.stage, after.vault) == (jobs.DELETED, ())
+
+
+def test_i4_a_section_that_somebody_edits_before_it_is_cut_stays_as_they_left_it():
+    begun = State()
+    whole_run = run(begun, migrate)
+    first_amend = whole_run.calls.index("amend")
+    at_the_cut = whole_run.calls.index("amend", first_amend + 1)
+    stopped = run(begun, migrate, Fault("crash before", at_the_cut)).state
+    edited = stopped.credentials.replace(b"output = json", b"output = text")
+    assert edited != stopped.credentials
+    after = run(replace(stopped, credentials=edited), migrate).state
+    assert after.job
+    assert (after.job.stage, after.credentials, after.config) == (jobs.UNDONE, edited, begun.config)
+    assert run(after, migrate).state.status == "Inactive"

@@ -9,7 +9,7 @@ from awssso_helper import aws_config, sections
 from awssso_helper.errors import RefusedError
 from awssso_helper.migration.job import digest
 from awssso_helper.model import Secret
-from awssso_helper.static_keys import KEY_LINES
+from awssso_helper.static_keys import KEY_ID, KEY_LINES, SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def taken(job: Job, config: ConfigFile, credentials: ConfigFile) -> Vault:
             raise changed_meanwhile(target.profile)
         before[target.profile] = found
         held = credentials.sections[target.profile] if found.credentials else config.sections[target.header]
-        secret = str(held["aws_secret_access_key"])
+        secret = str(held[SECRET_KEY])
     return Vault(Secret(secret), before)
 
 
@@ -182,16 +182,25 @@ def is_cut(job: Job, config: ConfigFile, credentials: ConfigFile) -> bool:
 # Backwards
 
 
-def with_section(credentials: ConfigFile, job: Job, target: Target, before: Before) -> bytes:
+def with_section(credentials: ConfigFile, job: Job, target: Target, vault: Vault) -> bytes:
     """Put the section of a name back into the credentials file.
+
+    One that is there and has the key was never cut, or somebody put it back; what else they changed in it stays.
 
     Raises:
         RefusedError: there is another one of its name.
     """
-    if before.credentials is None or sections.text_of(credentials, target.profile) == before.credentials:
+    text = vault.before[target.profile].credentials
+    there = credentials.sections.get(target.profile, {})
+    if text is None or has_key(there, job.key_id, vault.secret):
         return credentials.data
-    section = sections.Section(target.profile, before.credentials)
-    return sections.put_back(credentials, section, job.order)
+    return sections.put_back(credentials, sections.Section(target.profile, text), job.order)
+
+
+def has_key(values: Mapping[str, Value], key_id: str, secret: Secret) -> bool:
+    """Say whether a section holds this very key."""
+    found = values.get(SECRET_KEY)
+    return values.get(KEY_ID) == key_id and isinstance(found, str) and Secret(found) == secret
 
 
 def without_profile(config: ConfigFile, target: Target, before: Before) -> bytes:

@@ -13,7 +13,6 @@ from awssso_helper import aws_config, sections
 from awssso_helper.errors import AwsssoError, RefusedError
 from awssso_helper.iam import INACTIVE, Keys, is_denied
 from awssso_helper.migration import edits, key_status
-from awssso_helper.static_keys import KEY_ID, SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,13 +121,8 @@ def _forget_vault(world: World, job: Job) -> None:
 
 
 def _is_in_files(world: World, job: Job, secret: Secret) -> bool:
-    pair = (job.key_id, secret)
-    for file in _files(world):
-        for values in file.sections.values():
-            found = values.get(SECRET_KEY)
-            if isinstance(found, str) and (values.get(KEY_ID), type(secret)(found)) == pair:
-                return True
-    return False
+    found = (values for file in _files(world) for values in file.sections.values())
+    return any(edits.has_key(values, job.key_id, secret) for values in found)
 
 
 # The profile
@@ -270,7 +264,7 @@ def _uncut(world: World, job: Job) -> None:
     def change(data: bytes) -> bytes:
         file = _parsed(world, data, config=False)
         for target in reversed(job.targets):
-            after = edits.with_section(file, job, target, vault.before[target.profile])
+            after = edits.with_section(file, job, target, vault)
             file = _parsed(world, after, config=False)
         return file.data
 
