@@ -364,19 +364,22 @@ def test_two_clicks_pick_and_one_moves():
 
 
 def test_new_roles_are_marked_and_the_cursor_stays_on_its_role_at_its_height():
+    before = [entry(f"account-{number:03}", "ReadOnlyAccess", number) for number in range(1, 61)]
     stage = Stage(SIGNED_IN)
-    stage.later = [entry("aaa-first", "ReadOnlyAccess", 7), *organization()]
+    stage.later = [entry("aaa-first", "ReadOnlyAccess", 900000000007), *before]
 
     async def act(seat: Seat) -> None:
-        await seat.press("down", "down", "down")
-        height = line_of(seat, "927150634288")
-        screen = await seat.shows("1 new")
-        assert seat.under_the_cursor == "data-platform-927150634288.PowerUserAccess"
-        assert line_of(seat, "927150634288") == height or "aaa-first" in screen
+        await seat.press("ctrl+end", "up", "up", "up")
+        height = line_of(seat, "000000000057")
+        await seat.press("ctrl+r")
+        await seat.shows("1 new")
+        assert seat.under_the_cursor == "account-057.ReadOnlyAccess"
+        assert line_of(seat, "000000000057") == height
         await seat.press("ctrl+home")
-        assert "new" in next(line for line in shown(seat.app).split("\n") if "aaa-first" in line)
+        assert line_of(seat, "aaa-first") == 3
+        assert shown(seat.app).split("\n")[3].endswith("new")
 
-    seated(act, stage=stage, calm_seconds=0.1)
+    seated(act, entries=before, stage=stage)
     assert ("refresh", ["corp"]) in stage.asked
 
 
