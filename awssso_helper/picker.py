@@ -28,7 +28,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
 from awssso_helper.errors import AwsssoError
-from awssso_helper.matching import Haystack, Match
+from awssso_helper.matching import Haystack
 from awssso_helper.model import Deadline
 from awssso_helper.recent import Recent
 from awssso_helper.role_list import FAVOURITE, PRODUCTION, WARM, Facts, RoleList, account_text
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from textual import events
 
     from awssso_helper.catalog import Entry
+    from awssso_helper.matching import Match
+    from awssso_helper.role_list import Line
 
 # How long the refresh waits: who knows what to pick is gone by then, and has cost AWS no call.
 _CALM_SECONDS = 1.0
@@ -330,7 +332,7 @@ class _Roles(Screen[None]):
             self._haystack = self._haystack or Haystack(self._in_order())
             matches = self._haystack.ranked(words)
             is_guess = bool(matches) and matches[0].is_forgiven
-            lines: list[Match | str] = ["nothing holds these words; the nearest:", *matches] if is_guess else [*matches]
+            lines: Sequence[Line] = ["nothing holds these words; the nearest:", *matches] if is_guess else [*matches]
             found = len(matches)
         else:
             lines = self._sections()
@@ -342,13 +344,13 @@ class _Roles(Screen[None]):
         """Give the entries as they stand without a filter: equal matches keep this order."""
         return [entry for _, entries in self._recent.sections(self._entries) for entry in entries]
 
-    def _sections(self) -> list[Match | str]:
+    def _sections(self) -> Sequence[Line]:
         sections = self._recent.sections(self._entries)
         if len(sections) == 1:
-            return [_unranked(entry) for entry in self._entries]
-        lines: list[Match | str] = []
+            return self._entries
+        lines: list[Line] = []
         for heading, entries in sections:
-            lines += [heading, *map(_unranked, entries)]
+            lines += [heading, *entries]
         return lines
 
     # Showing
@@ -554,10 +556,6 @@ class _Roles(Screen[None]):
 def _in_words(error: Exception) -> str:
     """Say what went wrong; the message of a mistake of ours may hold anything, so only its type is said."""
     return error.message if isinstance(error, AwsssoError) else f"unexpected {type(error).__name__}"
-
-
-def _unranked(entry: Entry) -> Match:
-    return Match(entry, 0, is_forgiven=False, words=())
 
 
 def _marked(text: str, match: Match, field_name: str) -> list[tuple[str, str]]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from awssso_helper.model import Role
 
     Spans = Sequence[tuple[int, int]]
+    # What a line is: a heading, a match, or a role as it stands without a filter.
+    Line = str | Match | Entry
 
 FAVOURITE, PRODUCTION, WARM = "★", "!", "●"
 
@@ -64,10 +66,10 @@ class _Columns:
     def of(cls, entries: Sequence[Entry]) -> _Columns:
         sessions = {entry.role.session for entry in entries}
         return cls(
-            _widest({account_text(entry) for entry in entries}, _MOST_ACCOUNT),
-            _widest({entry.role.name for entry in entries}, _MOST_ROLE),
-            _widest({entry.profile for entry in entries}, _MOST_PROFILE),
-            _widest(sessions, _MOST_SESSION) if len(sessions) > 1 else 0,
+            _widest([entry.account.name or entry.profile for entry in entries], _MOST_ACCOUNT),
+            _widest([entry.role.name for entry in entries], _MOST_ROLE),
+            _widest([entry.profile for entry in entries], _MOST_PROFILE),
+            _widest([*sessions], _MOST_SESSION) if len(sessions) > 1 else 0,
         )
 
     def within(self, width: int) -> _Columns:
@@ -86,12 +88,11 @@ def account_text(entry: Entry) -> str:
     return entry.account.name or entry.profile
 
 
-def _widest(texts: Collection[str], most: int) -> int:
-    return min(most, max(map(_cells, texts), default=0))
-
-
-def _cells(text: str) -> int:
-    return len(text) if text.isascii() and text.isprintable() else cell_len(safe(text))
+def _widest(texts: Sequence[str], most: int) -> int:
+    """Give the width in cells of the widest; ten thousand plain names are measured at once."""
+    is_plain = "".join(texts).isascii()
+    widths = map(len, texts) if is_plain else (cell_len(safe(text)) for text in set(texts))
+    return min(most, max(widths, default=0))
 
 
 class RoleList(ScrollView, can_focus=False):
@@ -111,7 +112,7 @@ class RoleList(ScrollView, can_focus=False):
     def __init__(self) -> None:
         super().__init__()
         self.facts = Facts()
-        self._lines: Sequence[Match | str] = ()
+        self._lines: Sequence[Line] = ()
         self._natural = _Columns()
         self._cursor = -1
         self._styles: dict[str, Style] = {}
@@ -122,7 +123,7 @@ class RoleList(ScrollView, can_focus=False):
         """Fix the columns, so that they stay where they are while a filter is typed."""
         self._natural = _Columns.of(entries)
 
-    def show(self, lines: Sequence[Match | str], *, keeps: Entry | None = None) -> None:
+    def show(self, lines: Sequence[Line], *, keeps: Entry | None = None) -> None:
         """Show matches and headings; the cursor stays on `keeps`, at its height, or is on the first."""
         height = self._cursor - self.scroll_offset.y
         self._lines = lines
@@ -138,12 +139,12 @@ class RoleList(ScrollView, can_focus=False):
     @property
     def match(self) -> Match | None:
         """What is under the cursor."""
-        line = self._lines[self._cursor] if 0 <= self._cursor < len(self._lines) else None
-        return line if isinstance(line, Match) else None
+        line = self._lines[self._cursor] if 0 <= self._cursor < len(self._lines) else ""
+        return None if isinstance(line, str) else _matched(line)
 
     def _place_of(self, entry: Entry) -> int:
         for place, line in enumerate(self._lines):
-            if isinstance(line, Match) and key_of(line.entry) == key_of(entry):
+            if not isinstance(line, str) and key_of(_matched(line).entry) == key_of(entry):
                 return place
         return -1
 
@@ -167,7 +168,7 @@ class RoleList(ScrollView, can_focus=False):
     def _next(self, place: int, step: int) -> int:
         place += step
         while 0 <= place < len(self._lines):
-            if isinstance(self._lines[place], Match):
+            if not isinstance(self._lines[place], str):
                 return place
             place += step
         return -1
@@ -202,7 +203,7 @@ class RoleList(ScrollView, can_focus=False):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; a second click chooses."""
         place = event.y + self.scroll_offset.y
-        if not (0 <= place < len(self._lines) and isinstance(self._lines[place], Match)):
+        if not 0 <= place < len(self._lines) or isinstance(self._lines[place], str):
             return
         self._go(place)
         if event.chain > 1:
@@ -224,7 +225,7 @@ class RoleList(ScrollView, can_focus=False):
         line = self._lines[place]
         if isinstance(line, str):
             return Strip([Segment(f" {line}", self._style("heading"))]).adjust_cell_length(width, self.rich_style)
-        strip = Strip(self._segments(line, self._natural.within(width), width))
+        strip = Strip(self._segments(_matched(line), self._natural.within(width), width))
         strip = strip.adjust_cell_length(width, self.rich_style)
         return (
             Strip([Segment(text, _under_the_cursor(style)) for text, style, _ in strip])
@@ -274,6 +275,10 @@ class RoleList(ScrollView, can_focus=False):
         if not entry.profile:
             return "no profile", "faint"
         return ("stale", "faint") if entry.stale else ("", "faint")
+
+
+def _matched(line: Match | Entry) -> Match:
+    return line if isinstance(line, Match) else Match(line, 0, is_forgiven=False, words=())
 
 
 def key_of(entry: Entry) -> str:

@@ -12,8 +12,7 @@ import time
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
-from awssso_helper import aws_config, chains, files
-from awssso_helper.chains import Chain, Step
+from awssso_helper import files
 from awssso_helper.errors import AwsssoError
 from awssso_helper.model import Role, SsoSession
 
@@ -21,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from awssso_helper.chains import Chain
     from awssso_helper.environment import Environment
 
 _VERSION = 1
 # Below this many bytes parsing is quicker than a look into the cache is worth.
-_SMALL = 64_000
+_SMALL = 2_000
 # A file that changed just now may change again without another time of change: clocks of file systems are coarse.
 _SETTLED_SECONDS = 1.0
 
@@ -70,6 +70,8 @@ def _identity(path: Path) -> list[int] | None:
 
 
 def _read(path: Path) -> Shelf:
+    from awssso_helper import aws_config, chains  # noqa: PLC0415 - bring a parser, which a kept shelf does not need
+
     data, name = files.read(path) or b"", str(path)
     file = aws_config.parsed(data, name=name)
     sections, roles = file.profiles, chains.roles_of(file)
@@ -122,5 +124,7 @@ def _kept(path: Path, identity: list[int]) -> Shelf | None:
 
 
 def _chain(values: Any) -> Chain:
+    from awssso_helper.chains import Chain, Step  # noqa: PLC0415 - as in `_read`
+
     start, source_profile, steps, region = values
     return Chain(Role(*start), source_profile, tuple(Step(*step) for step in steps), region)
