@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from keyring_backends import FILE, KILLED_AT, LIMIT, units
 from secret_service import wait_until
 
+from awssso_helper import files
 from awssso_helper.environment import Environment
 from awssso_helper.errors import (
     KeyringError,
@@ -402,6 +404,23 @@ def test_a_hanging_write_keeps_others_out_until_it_is_over(items, tmp_path):
 def test_a_hanging_write_does_not_keep_the_process_from_its_end(items, tmp_path):
     (tmp_path / "hang").touch()
     assert answered(started("keyring_backends.Hanging", "put", "key", "x", seconds=0.2)) == "KeyringTimeoutError"
+
+
+def test_the_wait_for_each_other_is_no_fault_of_the_keyring(items):
+    store = opened("keyring_backends.Shared")
+    store.put("key", SECRET, within())
+    lock = Environment().lock_dir / "keyring.lock"
+    with files.locked(lock, within()):
+        # Longer than a keyring may take where nobody is asked.
+        late = threading.Timer(3.0, lambda: None)
+        late.start()
+        found = []
+        reader = threading.Thread(target=lambda: found.append(store.get("key", within())))
+        reader.start()
+        late.join()
+        assert found == []
+    reader.join()
+    assert found == [SECRET]
 
 
 def test_what_comes_too_late_is_not_begun(items):
