@@ -205,9 +205,9 @@ def test_f1_no_error_lets_a_control_byte_through(sandbox, surface):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("surface", WITH_A_NAME, ids=lambda surface: " ".join(surface.arguments))
-def test_f1_no_error_lets_a_control_byte_of_any_picked_name_through(sandbox, surface):
+def test_f1_no_error_lets_a_control_byte_of_many_picked_names_through(sandbox, surface):
     sandbox.configure()
-    for name in PICKED:
+    for name in PICKED[::8]:
         assert_surface_is_harmless(sandbox, surface, name)
 
 
