@@ -35,8 +35,6 @@ soak: $(VENV)/.installed-test
 # The tests of `aws sso login` skip without it.
 modern-aws: $(VENV)/.installed-test
 	$(BIN)/python tests/modern_aws.py
-soak: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m soak
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff format --check .
