@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -31,7 +31,7 @@ from awssso_helper.errors import AwsssoError
 from awssso_helper.matching import Haystack
 from awssso_helper.model import Deadline
 from awssso_helper.recent import Recent
-from awssso_helper.role_list import FAVOURITE, PRODUCTION, WARM, Facts, RoleList, account_text
+from awssso_helper.role_list import FAVOURITE, PRODUCTION, WARM, Columns, Facts, RoleList, account_text
 from awssso_helper.terminal import duration, safe, safe_line, terminal_device
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class Look:
     is_production: Callable[[Entry], bool] = field(default=lambda _entry: False)
     confirm_production: bool = False
     calm_seconds: float = _CALM_SECONDS
+    front_page: int = 0
+    """Where only the first roles are given: how many there are. All are asked of the source once those are shown."""
+    widths: tuple[int, ...] = ()
+    """How wide the names of all roles are, where only the first are given."""
 
 
 class Guide(Protocol):
@@ -108,6 +112,9 @@ class Source(Protocol):
 
     def entries(self) -> Sequence[Entry]:
         """Give what can be chosen as it is remembered now."""
+
+    def keep_front_page(self, entries: Sequence[Entry], widths: tuple[int, ...]) -> None:
+        """Keep what the picker needs to open as soon the next time."""
 
     def session_states(self) -> list[SessionState]:
         """Say how the sessions stand."""
@@ -299,7 +306,11 @@ class _Roles(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is known, and look behind it for more."""
-        self._list.measure(self._entries)
+        if self._look.widths:
+            self._list.columns = Columns(*self._look.widths)
+        else:
+            self._list.measure(self._entries)
+        self._total = self._look.front_page or len(self._entries)
         self._search()
         self._show_header()
         self.set_interval(_TICK_SECONDS, self._tick)
@@ -310,10 +321,27 @@ class _Roles(Screen[None]):
         self._ends.set()
 
     def _begin(self) -> None:
+        if self._look.front_page:
+            self._load_all()
         gc.freeze()
         gc.enable()
         self._haystack = self._haystack or Haystack(self._in_order())
         self._look_behind(self._look.calm_seconds)
+
+    def _load_all(self) -> None:
+        """Have all roles in the place of the first ones."""
+        try:
+            self._show_all(self._source.entries())
+        except AwsssoError as error:
+            self._note(error.message)
+        self._known = {entry.role for entry in self._entries}
+
+    def _show_all(self, entries: Sequence[Entry]) -> None:
+        """Have other entries in the place of those before; the cursor stays on its role."""
+        match = self._list.match
+        self._entries, self._haystack, self._total = entries, None, len(entries)
+        self._list.measure(entries)
+        self._search(keeps=match.entry if match else None)
 
     # Searching
 
@@ -336,7 +364,7 @@ class _Roles(Screen[None]):
             found = len(matches)
         else:
             lines = self._sections()
-            found = len(self._entries)
+            found = self._total
         self._list.show(lines, keeps=keeps)
         self._show_count(found, is_filtered=bool(words))
 
@@ -355,6 +383,10 @@ class _Roles(Screen[None]):
 
     # Showing
 
+    def _put(self, place: str, content: Content) -> None:
+        """Write into a place of fixed size: to lay out the screen anew would double what a key costs."""
+        self.query_one(place, Static).update(content, layout=False)
+
     def _show_header(self) -> None:
         parts: list[Content | tuple[str, str]] = [("awssso", "bold")]
         has_more = self._is_refreshing or bool(self._notes)
@@ -364,17 +396,17 @@ class _Roles(Screen[None]):
             parts += [("   looking for new roles…", "dim")]
         elif self._notes:
             parts += [("   ", ""), (safe(self._notes[-1]), "ansi_magenta")]
-        self.query_one("#header", Static).update(Content.assemble(*parts))
+        self._put("#header", Content.assemble(*parts))
 
     def _show_count(self, found: int, *, is_filtered: bool) -> None:
-        total = f"{len(self._entries):,} role{'s' if len(self._entries) != 1 else ''}"
-        self.query_one("#count", Static).update(Content(f"{found:,} of {total}" if is_filtered else total))
+        total = f"{self._total:,} role{'s' if self._total != 1 else ''}"
+        self._put("#count", Content(f"{found:,} of {total}" if is_filtered else total))
 
     def on_role_list_moved(self) -> None:
         """Say more about the role under the cursor."""
         match = self._list.match
-        self.query_one("#details", Static).update(self._details(match) if match else self._emptiness())
-        self.query_one("#footer", Static).update(_footer(self._needs_sign_in(match)))
+        self._put("#details", self._details(match) if match else self._emptiness())
+        self._put("#footer", _footer(self._needs_sign_in(match)))
 
     def _needs_sign_in(self, match: Match | None) -> bool:
         sessions = {match.entry.role.session} if match else {state.name for state in self._states}
@@ -412,6 +444,7 @@ class _Roles(Screen[None]):
 
     def _attend(self, calm_seconds: float) -> None:
         try:
+            self._source.keep_front_page(self._entries, astuple(self._list.columns))
             states = self._source.session_states()
             self.post_message(_States(states))
             usable = [state.name for state in states if state.is_usable]
@@ -446,11 +479,7 @@ class _Roles(Screen[None]):
         counts = [f"{len(found):,} {what}" for found, what in ((new, "new"), (gone, "gone")) if found and self._known]
         self._notes += [*message.notes, ", ".join(counts)] if counts else message.notes
         self._list.facts = replace(self._list.facts, new=frozenset(new) if self._known else frozenset())
-        self._entries = message.entries
-        self._haystack = None
-        match = self._list.match
-        self._list.measure(self._entries)
-        self._search(keeps=match.entry if match else None)
+        self._show_all(message.entries)
         self._show_header()
 
     # Keys

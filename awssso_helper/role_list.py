@@ -54,7 +54,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
+class Columns:
     """How wide the names of these entries are; the session is shown only where there are several."""
 
     account: int = 0
@@ -63,7 +63,8 @@ class _Columns:
     session: int = 0
 
     @classmethod
-    def of(cls, entries: Sequence[Entry]) -> _Columns:
+    def of(cls, entries: Sequence[Entry]) -> Columns:
+        """Measure the names of entries."""
         sessions = {entry.role.session for entry in entries}
         return cls(
             _widest([entry.account.name or entry.profile for entry in entries], _MOST_ACCOUNT),
@@ -72,7 +73,7 @@ class _Columns:
             _widest([*sessions], _MOST_SESSION) if len(sessions) > 1 else 0,
         )
 
-    def within(self, width: int) -> _Columns:
+    def within(self, width: int) -> Columns:
         """Fit them into a line: the profile only where all else has room, and the account gives way before the role."""
         session = self.session + len(_GAP) if self.session else 0
         status = _STATUS_WIDTH + len(_GAP) if width >= _ROOM_FOR_STATUS else 1
@@ -80,7 +81,7 @@ class _Columns:
         role = min(self.role, max(room // 2, room - self.account))
         account = min(self.account, room - role)
         profile = room - account - role - len(_GAP)
-        return _Columns(account, role, min(self.profile, profile) if profile >= _LEAST_PROFILE else 0, self.session)
+        return Columns(account, role, min(self.profile, profile) if profile >= _LEAST_PROFILE else 0, self.session)
 
 
 def account_text(entry: Entry) -> str:
@@ -113,7 +114,7 @@ class RoleList(ScrollView, can_focus=False):
         super().__init__()
         self.facts = Facts()
         self._lines: Sequence[Line] = ()
-        self._natural = _Columns()
+        self.columns = Columns()
         self._cursor = -1
         self._styles: dict[str, Style] = {}
 
@@ -121,7 +122,7 @@ class RoleList(ScrollView, can_focus=False):
 
     def measure(self, entries: Sequence[Entry]) -> None:
         """Fix the columns, so that they stay where they are while a filter is typed."""
-        self._natural = _Columns.of(entries)
+        self.columns = Columns.of(entries)
 
     def show(self, lines: Sequence[Line], *, keeps: Entry | None = None) -> None:
         """Show matches and headings; the cursor stays on `keeps`, at its height, or is on the first."""
@@ -225,7 +226,7 @@ class RoleList(ScrollView, can_focus=False):
         line = self._lines[place]
         if isinstance(line, str):
             return Strip([Segment(f" {line}", self._style("heading"))]).adjust_cell_length(width, self.rich_style)
-        strip = Strip(self._segments(_matched(line), self._natural.within(width), width))
+        strip = Strip(self._segments(_matched(line), self.columns.within(width), width))
         strip = strip.adjust_cell_length(width, self.rich_style)
         return (
             Strip([Segment(text, _under_the_cursor(style)) for text, style, _ in strip])
@@ -239,7 +240,7 @@ class RoleList(ScrollView, can_focus=False):
             self._styles = {each: self.get_component_rich_style(f"role-list--{each}") for each in names}
         return self._styles[name]
 
-    def _segments(self, match: Match, columns: _Columns, width: int) -> list[Segment]:
+    def _segments(self, match: Match, columns: Columns, width: int) -> list[Segment]:
         entry, spans = match.entry, match.spans
         base, hit = self._style("name"), self._style("hit")
         is_production = self.facts.is_production(entry)

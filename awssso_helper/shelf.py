@@ -46,18 +46,18 @@ def of(environment: Environment) -> Shelf:
         RefusedError: the file cannot be read, or does not parse.
     """
     path = environment.aws_config_file
-    identity = _identity(path)
-    if identity is not None:
-        kept = _kept(_file(environment), identity)
+    known = identity(path)
+    if known is not None:
+        kept = _kept(_file(environment), known)
         if kept is not None:
             return kept
     shelf = _read(path)
-    if identity is not None and identity == _identity(path):
-        _keep(environment, identity, shelf)
+    if known is not None and known == identity(path):
+        _keep(environment, known, shelf)
     return shelf
 
 
-def _identity(path: Path) -> list[int] | None:
+def identity(path: Path) -> list[int] | None:
     """Tell this content of the file from any other; None where that is not worth it, or not yet certain."""
     try:
         status = path.stat()

@@ -103,6 +103,9 @@ class Stage:
         self.asked.append(("open", url))
         return True
 
+    def keep_front_page(self, entries, widths):
+        self.kept = (list(entries), widths)
+
     def set_favourite(self, profile, *, is_favourite):
         self.asked.append(("favourite", (profile, is_favourite)))
 
@@ -385,6 +388,21 @@ def test_new_roles_are_marked_and_the_cursor_stays_on_its_role_at_its_height():
 
 def line_of(seat: Seat, text: str) -> int:
     return next(number for number, line in enumerate(shown(seat.app).split("\n")) if text in line)
+
+
+def test_it_begins_with_the_first_roles_and_has_all_of_them_right_behind():
+    everything = [entry(f"account-{number:04}", "ReadOnlyAccess", number) for number in range(1, 2001)]
+    stage = Stage(SIGNED_IN)
+    stage.later = everything
+
+    async def act(seat: Seat) -> None:
+        await seat.shows("2,000 roles")
+        await seat.press("down", "ctrl+end")
+        assert seat.under_the_cursor == "account-2000.ReadOnlyAccess"
+        assert not any(line.endswith("new") for line in shown(seat.app).split("\n"))
+
+    seated(act, entries=everything[:300], stage=stage, front_page=2000, widths=(12, 14, 27, 0))
+    assert stage.kept == (everything, (12, 14, 27, 0))
 
 
 def test_a_refresh_that_fails_is_one_line_and_no_more():

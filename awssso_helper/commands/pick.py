@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from awssso_helper import recent
+from awssso_helper import front_page, recent
 from awssso_helper.catalog import is_production
 from awssso_helper.commands.context import KEYRING_SECONDS, Context
 from awssso_helper.errors import InterruptedByUserError, RefusedError, UsageError
@@ -33,21 +33,36 @@ def run(context: Context) -> int:
     # Ten thousand roles are no garbage, and looking through them for some takes a tenth of a second.
     gc.disable()
     options = context.options
+    known = recent.recall(context.environment)
+    page = _front_page(context, known)
+    if page is not None:
+        return _picked(context, _from_screen(context, page.entries, known, total=page.total, widths=page.widths))
     entries = context.entries()
     if not context.sessions and not entries:
         raise UsageError("no SSO session is configured", hint="awssso configure")
     words = as_words(options.filter)
-    known = recent.recall(context.environment)
     decided = _decided(context, words, entries, known)
     if decided is not None:
         _demand_yes(context, decided)
         return _used(context, decided)
-    if options.no_tui or context.environment.variables.get("TERM") == "dumb":
+    if options.no_tui or _is_dumb(context):
         chosen = _from_numbers(context, words, _in_order(entries, known))
         _demand_yes(context, chosen)
         return _used(context, chosen)
-    choice = _from_screen(context, entries, known)
-    return 130 if choice is None else _done(context, choice)
+    return _picked(context, _from_screen(context, entries, known))
+
+
+def _front_page(context: Context, known: recent.Recent) -> front_page.FrontPage | None:
+    """Give what the screen can begin with, where it is wanted and nothing is decided without it."""
+    options = context.options
+    is_for_a_screen = not (options.filter or options.first or options.no_tui or options.sso_session)
+    if not is_for_a_screen or _is_dumb(context) or not context.terminal.has_device():
+        return None
+    return front_page.recall(context.environment, known)
+
+
+def _is_dumb(context: Context) -> bool:
+    return context.environment.variables.get("TERM") == "dumb"
 
 
 def _decided(context: Context, words: tuple[str, ...], entries: Sequence[Entry], known: recent.Recent) -> Entry | None:
@@ -130,20 +145,31 @@ def _tell_numbered(context: Context, shown: Sequence[Entry], total: int) -> None
 # The screen
 
 
-def _from_screen(context: Context, entries: Sequence[Entry], known: recent.Recent) -> Choice | None:
+def _from_screen(
+    context: Context,
+    entries: Sequence[Entry],
+    known: recent.Recent,
+    *,
+    total: int = 0,
+    widths: tuple[int, ...] = (),
+) -> Choice | None:
     from awssso_helper import picker  # noqa: PLC0415 - brings Textual, which no other command pays for
 
     rules = context.settings.picker
     look = picker.Look(
         filter=" ".join(context.options.filter),
         recent=known,
+        front_page=total,
+        widths=widths,
         is_production=is_production(rules),
         confirm_production=rules.confirm_production,
     )
     return picker.picked(entries, _World(context), look)
 
 
-def _done(context: Context, choice: Choice) -> int:
+def _picked(context: Context, choice: Choice | None) -> int:
+    if choice is None:
+        return 130
     from awssso_helper.picker import Action  # noqa: PLC0415 - loaded by now
 
     if choice.action is Action.CONSOLE:
@@ -193,6 +219,11 @@ class _World:
     def entries(self) -> Sequence[Entry]:
         """Read anew what is remembered."""
         return self._context().entries()
+
+    def keep_front_page(self, entries: Sequence[Entry], widths: tuple[int, ...]) -> None:
+        """Keep the first roles, unless they are those of one session only."""
+        if not self._options.sso_session:
+            front_page.keep(self._environment, entries, recent.recall(self._environment), widths)
 
     def session_states(self) -> list[SessionState]:
         """Ask the keyring."""
