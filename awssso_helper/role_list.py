@@ -313,9 +313,12 @@ def _cut(text: str, width: int) -> str:
     return text
 
 
+_safe = lru_cache(maxsize=4096)(safe)
+
+
 def _safe_with_marks(text: str, spans: Spans) -> tuple[str, set[int]]:
     """Make a text safe, and find its marked places again: an escape is longer than what it stands for."""
-    shown = safe(text)
+    shown = _safe(text)
     marked = {place for start, end in spans for place in range(start, end)}
     if shown == text or not marked:
         return shown, marked
