@@ -303,10 +303,10 @@ def all_strikes(points: list[Point]) -> list[tuple[Point, str]]:
 
 
 def test_h1_h11_g9_kills_and_errors_anywhere_in_a_command_leave_whole_files_and_true_words(field):
-    told = killed_everywhere(field, spread(field.points, 12))
-    told += failed_everywhere(field, all_strikes(field.points)[:10])
-    assert told["kills"] >= 6, told
-    assert told["errors"] >= 5, told
+    told = killed_everywhere(field, spread(field.points, 9))
+    told += failed_everywhere(field, all_strikes(field.points)[:8])
+    assert told["kills"] >= 5, told
+    assert told["errors"] >= 4, told
 
 
 @pytest.mark.soak
