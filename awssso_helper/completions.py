@@ -504,7 +504,7 @@ function __awssso_words
     for token in $tokens[2..-1]
         if test -n "$option"
             set option ''
-        else if test "$token" = -- -a -z "$rest"
+        else if test -z "$rest"; and string match -q -- -- $token
             set rest 1
         else if string match -qr '^-.' -- $token; and test -z "$rest"
             if __awssso_takes_value "$name $token"

@@ -382,6 +382,21 @@ def test_fish_completes_every_place(path):
 
 
 @needs["fish"]
+@pytest.mark.parametrize("word", ["-d", "-p", "-z", "!", "(", "-a", "'='", "''"])
+def test_fish_takes_no_word_of_the_line_for_an_operator_of_test(path, word):
+    # Its `test` complains on the terminal, in the middle of the command line.
+    script = path / "awssso.fish"
+    script.write_text(completions.script("fish", a_parser()))
+    line = f"awssso run {word} -- prod"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]; complete -C $argv[3]", script, line,
+         f"awssso run {word} "],
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+
+
+@needs["fish"]
 def test_fish_at_a_terminal_puts_odd_names_into_the_line_as_one_word(path):
     script = path / "awssso.fish"
     script.write_text(completions.script("fish", a_parser()))
