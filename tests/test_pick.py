@@ -61,6 +61,7 @@ def test_several_roles_without_a_terminal_are_an_error_that_names_them(user):
 def test_what_is_only_nearly_right_is_not_picked_by_itself(user):
     done = alone(user, "--print", "stagign", "power")
     assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "awssso: no role matches 'stagign power'\nhint: did you mean staging.PowerUserAccess?\n"
 
 
 def test_words_that_nothing_holds_are_an_error(user):

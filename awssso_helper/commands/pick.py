@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from awssso_helper.catalog import Entry
     from awssso_helper.login import Guide
+    from awssso_helper.matching import Match
     from awssso_helper.picker import Choice, SessionState
 
 # How many roles the numbered list shows at once.
@@ -81,17 +82,19 @@ def _decided(context: Context, words: tuple[str, ...], entries: Sequence[Entry],
     if matches and (is_first or (len(matches) == 1 and (words or len(entries) == 1) and not matches[0].is_forgiven)):
         return matches[0].entry
     if is_first or not context.terminal.has_device():
-        raise _undecided([match.entry for match in matches], words)
+        raise _undecided(matches, words)
     return None
 
 
-def _undecided(entries: list[Entry], words: tuple[str, ...]) -> UsageError:
-    if not entries and not words:
+def _undecided(matches: list[Match], words: tuple[str, ...]) -> UsageError:
+    if not matches and not words:
         return UsageError("no roles are known yet", hint="awssso login")
-    if not entries:
-        return UsageError(f"no role matches {' '.join(words)[:60]!a}", hint="awssso list")
-    names = ", ".join(safe(entry.profile) for entry in entries[:3])
-    more = f" and {len(entries) - 3:,} more" if len(entries) > 3 else ""  # noqa: PLR2004 - as shown
+    if not matches or matches[0].is_forgiven:
+        close = " or ".join(safe(match.entry.profile) for match in matches[:3])
+        hint = f"did you mean {close}?" if close else "awssso list"
+        return UsageError(f"no role matches {' '.join(words)[:60]!a}", hint=hint)
+    names = ", ".join(safe(match.entry.profile) for match in matches[:3])
+    more = f" and {len(matches) - 3:,} more" if len(matches) > 3 else ""  # noqa: PLR2004 - as shown
     return UsageError(f"there is no terminal to pick on, and several roles are left: {names}{more}",
                       hint="give more words, or --first, or list them: awssso list")  # fmt: skip
 
