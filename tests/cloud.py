@@ -118,6 +118,12 @@ class Cloud:
     def set_status(self, key: Key, status: str) -> None:
         _iam(key.account_id).update_access_key(key.user, key.id, status)
 
+    def rename(self, key: Key, user: str) -> None:
+        """Have the key's user go by another name from now on."""
+        _iam(key.account_id).update_user(key.user, None, user)
+        key.record.user_name = user
+        key.user = user
+
     def remove(self, key: Key) -> None:
         _iam(key.account_id).delete_access_key(key.id, key.user)
 

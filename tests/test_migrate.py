@@ -356,6 +356,67 @@ def test_a_key_that_comes_back_is_said_and_retired_again(user, cloud):
     assert user.who("prod") == f"arn:aws:iam::{PRODUCTION}:user/ada-laptop"
 
 
+def test_a_deletion_that_is_denied_leaves_the_key_its_grace_and_its_undo(user, cloud):
+    key = user.key()
+    user.has(section("prod", key))
+    before = user.both()
+    user.migrate("--map", f"prod={ADMIN}")
+    cloud.misbehave("DeleteAccessKey", times=FOREVER, error="AccessDenied", status=403)
+    denied = user.run("migrate", "--delete-keys", "--now", "--yes")
+    assert denied.returncode == 6
+    assert f"aws iam delete-access-key --user-name ada-laptop --access-key-id {key.id}" in denied.stderr
+    cloud.behave()
+    assert "its grace ends in 14 days" in user.ok("migrate", "--delete-keys", "--yes").stderr
+    assert cloud.status(key) == "Inactive"
+    user.ok("migrate", "--undo", "prod", "--yes")
+    assert (user.both(), cloud.status(key)) == (before, "Active")
+
+
+def test_a_deletion_that_began_and_came_to_nothing_can_be_undone(user, cloud):
+    key = user.key()
+    user.has(section("prod", key))
+    before = user.both()
+    user.migrate("--map", f"prod={ADMIN}")
+    cloud.misbehave("DeleteAccessKey", times=FOREVER, error="MalformedPolicyDocument")
+    assert user.run("migrate", "--delete-keys", "--now", "--yes").returncode == 1
+    assert user.journal()["jobs"][0]["stage"] == "deleting"
+    user.ok("migrate", "--undo", "prod", "--yes")
+    assert (user.both(), cloud.status(key)) == (before, "Active")
+
+
+@pytest.mark.parametrize("end", ["--undo", "--delete-keys"])
+def test_i2_the_key_of_a_user_that_was_renamed_is_not_taken_for_a_deleted_one(user, cloud, end):
+    key = user.key()
+    user.has(section("prod", key))
+    before = user.both()
+    user.migrate("--map", f"prod={ADMIN}")
+    cloud.rename(key, "ada-desktop")
+    assert user.json("migrate", "--status")["keys"][0]["status"] == "Inactive"
+    if end == "--undo":
+        user.ok("migrate", "--undo", "--yes")
+        assert (user.both(), cloud.status(key)) == (before, "Active")
+    else:
+        user.ok("migrate", "--delete-keys", "--now", "--yes")
+        assert cloud.status(key) == "gone"
+
+
+def test_i2_a_user_of_whom_aws_says_nothing_any_more_keeps_the_copy_for_its_grace(user, cloud):
+    key = user.key()
+    user.has(section("prod", key))
+    user.migrate("--map", f"prod={ADMIN}")
+    cloud.rename(key, "ada-desktop")
+    cloud.misbehave("GetAccessKeyLastUsed", times=FOREVER, error="AccessDenied", status=403)
+    left = user.ok("migrate", "--delete-keys", "--now", "--yes")
+    assert "does not say whether" in left.stderr
+    assert "kept for 14 days" in left.stderr
+    assert any(key.secret in path.read_text() for path in user.keyring_files.iterdir())
+    journal = user.journal()
+    journal["jobs"][0]["retired_at"] -= 15 * 24 * 3600
+    (user.home / ".local/state/awssso/migrations.json").write_text(json.dumps(journal))
+    user.ok("migrate", "--delete-keys", "--yes")
+    assert user.journal()["jobs"][0]["stage"] == "deleted"
+
+
 def test_a_retired_key_that_somebody_made_active_is_not_deleted(user, cloud):
     key = user.key()
     user.has(section("prod", key))

@@ -235,7 +235,7 @@ class _Migrate:
 
     def undo(self, profile: str) -> int:
         """Take back one migration or all of them."""
-        chosen = [job for job in reversed(self._journal.read().jobs) if job.is_in_effect]
+        chosen = [job for job in reversed(self._journal.read().jobs) if job.may_be_undone]
         if profile:
             chosen = [self._undoable(profile, chosen)]
         if not chosen:
@@ -249,7 +249,7 @@ class _Migrate:
         with self._alone():
             for planned in chosen:
                 now = self._journal.read().of_key(planned.key_id)
-                if now is None or not now.is_in_effect:
+                if now is None or not now.may_be_undone:
                     continue
                 error = None
                 try:
@@ -267,7 +267,7 @@ class _Migrate:
             if profile in (*job.profiles, job.key_id):
                 return job
         for job in self._journal.read().jobs:
-            if profile in (*job.profiles, job.key_id) and job.stage in (jobs.DELETED, jobs.DELETING):
+            if profile in (*job.profiles, job.key_id) and job.stage == jobs.DELETED:
                 raise RefusedError(
                     f"the key of {profile[:64]!a} was deleted; nothing brings it back",
                     hint="the profile is SSO; aws iam create-access-key makes a new key",
@@ -301,7 +301,7 @@ class _Migrate:
                     self._demand_typed(job)
                     runner.deleted(self._world, job, grace_days=days, say=self._say)
                 except runner.GraceError as failure:
-                    self._terminal.tell(f"left: {failure.message} (--now does not wait)")
+                    self._terminal.tell(f"left: {failure.message}")
                 except AwsssoError as failure:
                     error = failure
                     status = status or (failure.exit_status if isinstance(failure, RefusedError) else 1)
@@ -365,7 +365,9 @@ class _Migrate:
         if job.stage in (jobs.DELETED, jobs.UNDONE):
             return report.Standing(job, is_back=is_back)
         try:
-            keys = self._world.role_keys(key_status.manager_of(self._with_manager(job)), job.region)
+            job = self._with_manager(job)
+            job = replace(job, user=key_status.user_now(self._world, job) or job.user)
+            keys = self._world.role_keys(key_status.manager_of(job), job.region)
             state = self._cloud.key_state(keys, job.user, job.key_id)
             status = state.status if state else "gone"
             last_use = self._cloud.last_use(keys, job.key_id) if state else None

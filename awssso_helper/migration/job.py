@@ -90,6 +90,11 @@ class Job:
         """Say whether its names are SSO now, and can become static again."""
         return self.stage in (LOCAL, RETIRED) or self.is_unfinished
 
+    @property
+    def may_be_undone(self) -> bool:
+        """Say whether there may be something to take back: a deletion that has begun may have come to nothing."""
+        return self.is_in_effect or self.stage == DELETING
+
     def with_target(self, changed: Target) -> Job:
         """Give the job with one of its targets changed."""
         kept = (changed if target.profile == changed.profile else target for target in self.targets)

@@ -5,6 +5,7 @@ IAM is eventually consistent and replies get lost, so no call's answer counts, o
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,35 @@ def status_of(world: World, job: Job) -> str | None:
             return None
         raise
     return state.status if state else None
+
+
+def user_now(world: World, job: Job) -> str:
+    """Give the name that the key's user has now; empty where that user is not there and AWS does not say who has it.
+
+    Of a user that was renamed AWS says just what it says of one that was deleted with its keys.
+
+    Raises:
+        AwsssoError: IAM does not answer.
+    """
+    keys = world.role_keys(manager_of(job), job.region)
+    try:
+        world.cloud.key_state(keys, job.user, job.key_id)
+    except AwsssoError as error:
+        if is_denied(error):
+            return job.user
+        if not is_no_such(error):
+            raise
+    else:
+        return job.user
+    try:
+        user = world.cloud.last_use(keys, job.key_id).user
+    except ServiceError as error:
+        if may_pass(error):
+            raise
+        return ""
+    if user == job.user:
+        raise NetworkError(f"IAM says that {user[:64]!a} has {job.key_id}, and that there is no such user")
+    return user
 
 
 def is_inactive(world: World, job: Job) -> bool:
@@ -184,7 +214,16 @@ def waits(world: World) -> Iterator[None]:
 
 def admin_command(job: Job, status: str) -> str:
     """Give the command by which an administrator of the account sets the key's status."""
-    return f"aws iam update-access-key --user-name {job.user or 'USER'} --access-key-id {job.key_id} --status {status}"
+    return f"aws iam update-access-key {_named(job)} --status {status}"
+
+
+def delete_command(job: Job) -> str:
+    """Give the command by which an administrator of the account deletes the key."""
+    return f"aws iam delete-access-key {_named(job)}"
+
+
+def _named(job: Job) -> str:
+    return f"--user-name {shlex.quote(job.user or 'USER')} --access-key-id {job.key_id}"
 
 
 def switch_on(world: World, job: Job, static: Keys) -> None:
@@ -197,6 +236,7 @@ def switch_on(world: World, job: Job, static: Keys) -> None:
     if not job.touched_at and not _is_dead(world, static):
         return
     try:
+        job = replace(job, user=user_now(world, job) or job.user)
         _set_status(world, job, ACTIVE)
         _await_status(world, job, ACTIVE)
     except AwsssoError as error:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from awssso_helper.errors import AwsssoError, NetworkError, RefusedError
-from awssso_helper.iam import ACTIVE, INACTIVE, is_no_such
+from awssso_helper.iam import ACTIVE, INACTIVE, is_denied, is_no_such
 from awssso_helper.migration import job as jobs
 from awssso_helper.migration import key_status, steps
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 DAY = 24 * 3600
+_DAYS_UNTOLD = 14
 
 _NAMES = [step.name for step in steps.STEPS]
 
@@ -139,6 +140,8 @@ def undone(world: World, job: Job, say: Say, *, is_failure: bool = False) -> Job
     Raises:
         AwsssoError: a step could not be undone; what is not undone still works, and the next run goes on.
     """
+    if job.stage == jobs.DELETING:
+        _demand_there(world, job)
     begun = steps.STEPS[: _NAMES.index(job.reached) + 1] if job.reached else ()
     job = replace(job, stage=jobs.UNDOING)
     world.save(job)
@@ -150,6 +153,15 @@ def undone(world: World, job: Job, say: Say, *, is_failure: bool = False) -> Job
     world.save(job)
     say(f"undone: {', '.join(job.profiles)} is as it was")
     return job
+
+
+def _demand_there(world: World, job: Job) -> None:
+    """See that the key outlived the deletion that had begun."""
+    user = key_status.user_now(world, job)
+    if key_status.status_of(world, replace(job, user=user or job.user)) is None:
+        raise RefusedError(
+            f"{job.key_id} was deleted; nothing brings it back", hint="awssso migrate --delete-keys forgets its copy"
+        )
 
 
 # To the end
@@ -167,6 +179,8 @@ def deleted(world: World, job: Job, *, grace_days: int, say: Say) -> Job:
         RefusedError: it may not be deleted (yet); nothing was changed.
         AwsssoError: SSO does not work, or IAM does not answer; the next run goes on.
     """
+    user = key_status.user_now(world, job)
+    job = replace(job, user=user or job.user)
     if job.stage == jobs.LOCAL:
         job = _seen_inactive(world, job)
     if job.stage not in (jobs.RETIRED, jobs.DELETING):
@@ -181,19 +195,34 @@ def deleted(world: World, job: Job, *, grace_days: int, say: Say) -> Job:
     if status not in (None, INACTIVE):
         raise RefusedError(f"{job.key_id} is {str(status)[:20]}, not Inactive", hint="awssso migrate --status")
     left = grace_left(job, world.now(), grace_days)
+    if not user and job.stage != jobs.DELETING:
+        _demand_long_gone(world, job)
     if status is not None and left > 0 and job.stage != jobs.DELETING:
         raise GraceError(
-            f"the grace of {job.key_id} ends in {-(-left // DAY)} days", hint="awssso migrate --delete-keys --now"
+            f"the grace of {job.key_id} ends in {-(-left // DAY)} days (--now does not wait)",
+            hint="awssso migrate --delete-keys --now",
         )
     job = replace(job, stage=jobs.DELETING)
     world.save(job)
     if status is not None:
-        _delete(world, job)
+        _delete_or_step_back(world, job)
     world.vault_delete(job.key_id)
     job = replace(job, stage=jobs.DELETED, ended_at=world.now())
     world.save(job)
-    say(f"deleted {job.key_id} of {job.user} in {job.account_id}; the keyring has forgotten its copy")
+    what = "deleted" if status is not None else "AWS has no more"
+    say(f"{what} {job.key_id} of {job.user} in {job.account_id}; the keyring has forgotten its copy")
     return job
+
+
+def _demand_long_gone(world: World, job: Job) -> None:
+    """Keep the copy for a while where the user is not there: with another name it may have the key still."""
+    left = grace_left(job, world.now(), _DAYS_UNTOLD)
+    if left > 0:
+        raise GraceError(
+            f"AWS has no user {job.user[:64]!a} in {job.account_id} any more, and does not say whether {job.key_id} "
+            f"went with it: its copy is kept for {-(-left // DAY)} days",
+            hint="have the role be allowed iam:GetAccessKeyLastUsed, then: awssso migrate --delete-keys",
+        )
 
 
 def _seen_inactive(world: World, job: Job) -> Job:
@@ -205,6 +234,20 @@ def _seen_inactive(world: World, job: Job) -> Job:
     job = replace(job, stage=jobs.RETIRED, retired_at=world.now(), manager=key_status.manager_of(job))
     world.save(job)
     return job
+
+
+def _delete_or_step_back(world: World, job: Job) -> None:
+    """Delete the key; where the role may not, the job is as it was before, its grace and its undo with it."""
+    try:
+        _delete(world, job)
+    except AwsssoError as error:
+        if not is_denied(error):
+            raise
+        world.save(replace(job, stage=jobs.RETIRED))
+        raise RefusedError(
+            f"{key_status.manager_of(job).name} may not delete {job.key_id}, which stays Inactive",
+            hint=f"an administrator can: {key_status.delete_command(job)}",
+        ) from error
 
 
 def _delete(world: World, job: Job) -> None:

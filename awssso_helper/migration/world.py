@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from awssso_helper.credentials import Credentials
     from awssso_helper.environment import Environment
-    from awssso_helper.iam import Iam, Keys, KeyState, Principal, Resolved
+    from awssso_helper.iam import Iam, Keys, KeyState, LastUse, Principal, Resolved
     from awssso_helper.identity_center import IdentityCenter
     from awssso_helper.migration.job import Job
     from awssso_helper.migration.journal import Journal
@@ -42,6 +42,9 @@ class Cloud(Protocol):
 
     def key_state(self, keys: Keys, user: str, key_id: str) -> KeyState | None:
         """Give the state of a user's key."""
+
+    def last_use(self, keys: Keys, key_id: str) -> LastUse:
+        """Give the last use of a key, and its user."""
 
     def set_status(self, keys: Keys, user: str, key_id: str, status: str) -> None:
         """Make a key Active or Inactive."""
