@@ -356,6 +356,37 @@ def test_a_key_that_comes_back_is_said_and_retired_again(user, cloud):
     assert user.who("prod") == f"arn:aws:iam::{PRODUCTION}:user/ada-laptop"
 
 
+def test_a_key_that_is_back_under_one_of_its_names_keeps_what_undo_restores_of_the_others(user, cloud):
+    key = user.key()
+    user.has(section("first", key), section("second", key))
+    before = user.both()
+    user.migrate("--map", f"first={ADMIN}", "--map", f"second={ADMIN}")
+    user.has(section("first", key))
+    again = user.migrate()
+    assert "was retired under second too" in again.stderr
+    user.ok("migrate", "--undo", "--yes")
+    assert (user.both(), cloud.status(key)) == (before, "Active")
+
+
+def test_one_file_for_both_is_refused_and_stays(user, cloud):
+    key = user.key()
+    user.config.write_text(user.config.read_text() + "\n" + section("default", key))
+    before = user.config.read_bytes()
+    both = {"AWS_SHARED_CREDENTIALS_FILE": str(user.config)}
+    refused = user.run("migrate", "--yes", "--map", f"default={ADMIN}", **both)
+    assert (refused.returncode, "is both" in refused.stderr) == (6, True)
+    assert (user.config.read_bytes(), cloud.status(key)) == (before, "Active")
+
+
+def test_a_role_that_map_names_and_that_is_not_there_is_no_success(user, cloud):
+    key, other = user.key(), user.key(STAGING, "ci")
+    user.has(section("prod", key), section("ci", other))
+    done = user.run("migrate", "--yes", "--map", "prod=Admim", "--map", f"ci={ADMIN}")
+    assert (done.returncode, "no role 'Admim'" in done.stderr) == (1, True)
+    assert (cloud.status(key), cloud.status(other)) == ("Active", "Inactive")
+    assert user.run("migrate", "--dry-run", "--map", "prod=Admim").returncode == 1
+
+
 def test_a_deletion_that_is_denied_leaves_the_key_its_grace_and_its_undo(user, cloud):
     key = user.key()
     user.has(section("prod", key))

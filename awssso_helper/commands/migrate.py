@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import replace
 from functools import cached_property
@@ -129,6 +130,7 @@ class _Migrate:
     def retire(self) -> int:
         """Plan, show, ask, do."""
         context, options, terminal = self._context, self._options, self._terminal
+        self._demand_two_files()
         found, config, credentials = self._found()
         records = self._journal.read()
         has_jobs = any(job.is_unfinished or job.stage == jobs.LOCAL for job in records.jobs)
@@ -143,7 +145,7 @@ class _Migrate:
                 terminal.json({**report.plan_values(plan), **_scan_values(scanned), "applied": False, "results": []})
             elif options.dry_run:
                 terminal.tell("nothing was written, nothing was changed in IAM")
-            return 0
+            return self._unmet(plan)
         demand_vault(context.store, plain_is_fine=context.settings.migrate.plain_vault)
         self._demand_consent(plan, scanned)
         with self._alone():
@@ -153,7 +155,21 @@ class _Migrate:
             terminal.tell(f"{context.environment.shown(path)} held nothing any more and was removed")
         if options.json:
             terminal.json({**report.plan_values(plan), **_scan_values(scanned), "applied": True, "results": results})
-        return 1 if any(each["error"] for each in results) else 0
+        return 1 if any(each["error"] for each in results) else self._unmet(plan)
+
+    def _unmet(self, plan: Plan) -> int:
+        """Give the exit status: 1 where a name that `--map` names was left alone."""
+        left = {name for item in plan.items if item.job is None for name in item.key.profiles}
+        return 1 if left & self._mapped.keys() else 0
+
+    def _demand_two_files(self) -> None:
+        environment = self._context.environment
+        path = environment.aws_config_file
+        if os.path.realpath(path) == os.path.realpath(environment.aws_credentials_file):
+            raise RefusedError(
+                f"{environment.shown(path)} is both the config file and the credentials file",
+                hint="give AWS_SHARED_CREDENTIALS_FILE a file of its own",
+            )
 
     def _planner(self) -> Planner:
         context = self._context

@@ -170,6 +170,9 @@ class Planner:
             reason, hint = _why_left(key, facts)
             if reason:
                 return Item(key, facts, None, reason, hint)
+            reason, hint = _why_not_again(key, records.of_key(key.key_id))
+            if reason:
+                return Item(key, facts, None, reason, hint)
             roles = self._portal.roles_in(facts.account_id)
             if not roles:
                 return Item(key, facts, None, *_no_role(facts))
@@ -362,6 +365,17 @@ def _why_left(key: StaticKey, facts: Facts) -> tuple[str, str]:
             "if nobody needs it, remove it from the file by hand",
         )
     return "", ""
+
+
+def _why_not_again(key: StaticKey, before: Job | None) -> tuple[str, str]:
+    """Say what stands in the way of a key that is back: a job of fewer names would lose what undo restores of all."""
+    lost = [name for name in before.profiles if name not in key.profiles] if before and before.is_in_effect else []
+    if not lost:
+        return "", ""
+    return (
+        f"this key was retired under {', '.join(lost)} too, and is back under {', '.join(key.profiles)} only",
+        f"remove {', '.join(key.profiles)} from the file by hand, or: awssso migrate --undo {key.key_id}",
+    )
 
 
 def _no_role(facts: Facts) -> tuple[str, str]:
