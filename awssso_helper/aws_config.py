@@ -255,6 +255,14 @@ def profile_name(header: str) -> str | None:
     return _second_word(header) if header.startswith("profile") else None
 
 
+def has_profile(data: bytes, name: str, *, is_credentials: bool) -> bool:
+    """Say whether a file has a section for a profile, without reading the whole as `parsed` does."""
+    sought = name.encode("utf-8", "surrogateescape")
+    headers = [line for line in data.splitlines() if line.startswith(b"[") and sought in line]
+    texts = [line[1:].partition(b"]")[0].decode("utf-8", "surrogateescape") for line in headers]
+    return name in (texts if is_credentials else map(profile_name, texts))
+
+
 def _named(sections: Mapping[str, Section], kind: str) -> dict[str, Section]:
     pairs = ((_second_word(header), values) for header, values in sections.items() if header.startswith(kind))
     return {name: values for name, values in pairs if name is not None}

@@ -138,6 +138,20 @@ def test_the_profile_in_force_is_meant_where_none_is_named(user):
     assert user.run("exec", "--", "true").returncode == 2
 
 
+@pytest.mark.parametrize("line", [("Mobile-Apps.P", "--"), ("-p", "Mobile-Apps.P", "--"), ("--",)])
+@pytest.mark.parametrize(
+    ("file", "header"), [("config", "[profile Mobile-Apps.P]"), ("credentials", "[Mobile-Apps.P]")]
+)
+def test_a_profile_of_the_users_own_is_never_taken_for_the_beginning_of_another(user, line, file, header):
+    with (user.home / ".aws" / file).open("a") as own:
+        own.write(f"\n{header}\nregion = eu-west-1\n")
+    done = user.run("exec", *line, "touch", "ran", AWS_PROFILE="Mobile-Apps.P")
+    assert done.returncode == 2
+    assert "'Mobile-Apps.P' is one of your own" in done.stderr
+    assert not (user.home / "ran").exists()
+    assert user.run("exec", "Mobile-Apps.Po", "--", "true").returncode == 0
+
+
 def test_a_role_is_named_once(user):
     assert user.run("exec", ROLE, "-p", ROLE, "--", "true").returncode == 2
     assert user.run("exec", "-p", ROLE, "-A", "production", "--", "true").returncode == 2

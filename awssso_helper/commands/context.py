@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from awssso_helper import agent_client, catalog, choice, settings, shelf
+from awssso_helper import agent_client, aws_config, catalog, choice, files, settings, shelf
 from awssso_helper.credentials import Credentials
 from awssso_helper.discovery import Memory
 from awssso_helper.endpoints import normalised_start_url, partition_of
@@ -186,12 +186,32 @@ class Context:
         if is_by_account:
             entry = choice.by_account_and_role(options.account or "", options.role or "", self.entries())
         elif words and all(words):
-            entry = choice.by_words(words, self.entries())
+            entry = choice.by_words(words, self._entries_unless_foreign(" ".join(words)))
         else:
             raise UsageError("no profile is named", hint="awssso list shows them all")
         if " ".join(words) != entry.profile:
             self.terminal.tell(f"profile {choice.described(entry)}")
         return entry
+
+    def _entries_unless_foreign(self, name: str) -> list[Entry]:
+        """Give what can be chosen; refuse the name of a profile that other tools know and that is none of ours.
+
+        It may begin the name of one of ours, or be AWS_PROFILE: what `aws` does as one role, we must not do as another.
+        """
+        entries = self.entries()
+        if all(entry.profile != name for entry in entries) and self._is_foreign(name):
+            raise UsageError(
+                f"the profile {name[:64]!a} is one of your own, and leads to no role of an SSO session",
+                hint="AWS tools use it by its name; to name a role of awssso, say more of it: awssso list",
+            )
+        return entries
+
+    def _is_foreign(self, name: str) -> bool:
+        paths = (self.environment.aws_config_file, False), (self.environment.aws_credentials_file, True)
+        return any(
+            aws_config.has_profile(files.read(path) or b"", name, is_credentials=is_credentials)
+            for path, is_credentials in paths
+        )
 
     def role_credentials(self, entry: Entry) -> RoleCredentials:
         """Give the credentials of a chosen role, from the agent where there is one; follow its chain.
