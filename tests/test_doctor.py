@@ -435,6 +435,16 @@ def test_tokens_of_other_tools_are_counted_and_left_alone_without_a_yes(healthy)
     assert all(path.exists() for path in left.values())
 
 
+def test_tokens_of_an_unknown_program_have_a_hint_too(healthy):
+    for name, path in leave_tokens(healthy).items():
+        if name != "other":
+            path.unlink()
+    found = findings(healthy, "-v")["leftover-tokens"]
+    assert found["names"] == ["kiro-auth-token.json"]
+    assert "rm them from ~/.aws/sso/cache" in found["hint"]
+    assert "offers to remove" not in found["hint"]
+
+
 def test_tokens_that_expired_are_a_note(healthy):
     for name, path in leave_tokens(healthy).items():
         if name in ("live", "role"):

@@ -51,10 +51,16 @@ def _findings(patient: Patient, directory: Path, noun: str) -> Iterator[Finding]
         "leftover-tokens",
         "warning" if live else "note",
         what,
-        "awssso doctor --fix offers to remove them; aws sso logout ends their session" if theirs else "",
+        _hint(shown, has_theirs=bool(theirs)),
         tuple(path.name for path in holding if path not in theirs),
         repair if theirs else None,
     )
+
+
+def _hint(shown: str, *, has_theirs: bool) -> str:
+    if has_theirs:
+        return "awssso doctor --fix offers to remove them; aws sso logout ends their session"
+    return f"sign out in the program that wrote them, or rm them from {shown} (awssso doctor -v names the files)"
 
 
 def _files(directory: Path) -> list[Path]:

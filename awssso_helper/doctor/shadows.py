@@ -58,7 +58,8 @@ def beside_ours(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "source-beside-ours",
             "problem",
-            f"{counted(len(beside), 'generated profile')} in {file.name} also have sso_ keys, keys or another source",
+            f"sso_ keys, keys or another source beside ours in {counted(len(beside), 'generated profile')}"
+            f" in {file.name}",
             f"remove those lines from {file.name} (awssso doctor -v names the profiles)",
             tuple(beside),
         )
