@@ -160,6 +160,8 @@ def _unknown(word: str, command: str, options: list[str]) -> UsageError:
     if not word.startswith("-"):
         return UsageError(f"{where} has no use for {word[:40]!a}", hint=f"{where} --help")
     name = word.partition("=")[0]
-    close = difflib.get_close_matches(name, options, n=1)
+    # Without the dashes, which any two have in common.
+    bare = {option.lstrip("-"): option for option in options}
+    close = [bare[each] for each in difflib.get_close_matches(name.lstrip("-"), bare, n=1)]
     hint = f"{where} {close[0]}" if close else f"{where} --help"
     return UsageError(f"{where} has no option {name[:40]!a}", hint=hint)

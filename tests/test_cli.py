@@ -43,6 +43,7 @@ def test_help_about_a_command_is_where_the_hint_says(sandbox):
         (("status", "--jsno=1"), "awssso status --json"),
         (("status", "--qwertyuiop"), "awssso status --help"),
         (("--verison",), "awssso --version"),
+        (("use", "--bogus"), "awssso use --help"),
     ],
 )
 def test_an_option_that_is_none_leads_to_the_one_that_was_meant(sandbox, typed, hint):
