@@ -356,6 +356,25 @@ def test_a_key_that_comes_back_is_said_and_retired_again(user, cloud):
     assert user.who("prod") == f"arn:aws:iam::{PRODUCTION}:user/ada-laptop"
 
 
+def test_a_secret_that_also_stands_in_a_comment_elsewhere_is_said(user):
+    key = user.key()
+    user.has(section("prod", key), f"\n[old]\n#aws_secret_access_key = {key.secret}\nregion = eu-west-1\n")
+    said = user.ok("migrate", "--dry-run", "--map", f"prod={ADMIN}")
+    assert f"will still have the secret of {key.id} in a comment, then line 2" in said.stderr
+    assert key.secret not in said.stdout + said.stderr
+    facts = user.json("migrate", "--dry-run", "--map", f"prod={ADMIN}")
+    assert [(each["line"], each["key_id"]) for each in facts["secrets_left_in_comments"]] == [(2, key.id)]
+    assert user.json("migrate", "--dry-run", "--map", f"prod={ADMIN}")["diff"].count(key.secret) == 0
+
+
+def test_the_age_is_known_where_only_the_key_itself_tells_whose_it_is(user, cloud):
+    key = user.key()
+    user.has(section("prod", key))
+    cloud.misbehave("GetAccessKeyInfo", times=FOREVER, error="AccessDenied", status=403)
+    facts = user.json("migrate", "--dry-run", "--map", f"prod={ADMIN}")["keys"][0]
+    assert (facts["status"], facts["created"] is not None, facts["last_used"]) == ("Active", True, None)
+
+
 def test_a_key_that_is_back_under_one_of_its_names_keeps_what_undo_restores_of_the_others(user, cloud):
     key = user.key()
     user.has(section("first", key), section("second", key))
@@ -413,6 +432,21 @@ def test_a_deletion_that_began_and_came_to_nothing_can_be_undone(user, cloud):
     assert user.journal()["jobs"][0]["stage"] == "deleting"
     user.ok("migrate", "--undo", "prod", "--yes")
     assert (user.both(), cloud.status(key)) == (before, "Active")
+
+
+def test_undo_of_a_key_that_an_administrator_deleted_changes_nothing_and_blocks_nothing(user, cloud):
+    key, other = user.key(), user.key(STAGING, "ci")
+    user.has(section("prod", key))
+    user.migrate("--map", f"prod={ADMIN}")
+    cloud.remove(key)
+    refused = user.run("migrate", "--undo", "--yes")
+    assert (refused.returncode, "nothing brings it back" in refused.stderr) == (1, True)
+    assert user.who("prod").startswith(sso_arn(PRODUCTION, ADMIN))
+    user.has(section("ci", other))
+    user.migrate("--map", f"ci={ADMIN}")
+    assert cloud.status(other) == "Inactive"
+    user.ok("migrate", "--delete-keys", "--now", "--yes")
+    assert {job["stage"] for job in user.journal()["jobs"]} == {"deleted"}
 
 
 @pytest.mark.parametrize("end", ["--undo", "--delete-keys"])

@@ -435,6 +435,9 @@ class _Migrate:
         for session in plan.asleep:
             terminal.tell(f"note: {safe(session)} is not signed in; its roles were not looked at")
             self._hint(f"awssso login -S {session}")
+        for name, line, key_id in plan.leftovers():
+            terminal.tell(f"warning: {name} will still have the secret of {key_id} in a comment, then line {line}")
+            self._hint("remove that line by hand")
         self._tell_scan(scanned)
         self._tell_exported()
         diff = plan.diff_text()

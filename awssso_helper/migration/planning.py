@@ -80,6 +80,18 @@ class Plan:
         """All that there is to do, in order."""
         return (*self.unfinished, *(item.job for item in self.items if item.job is not None))
 
+    def leftovers(self) -> list[tuple[str, int, str]]:
+        """Give file, line and key id where a secret would still stand after all of this, as in a comment."""
+        secrets = {item.key.key_id: item.key.secret.reveal().encode() for item in self.items if item.job is not None}
+        texts = ((self.names[0], self.config[1]), (self.names[1], self.credentials[1]))
+        return [
+            (name, number, key_id)
+            for name, text in texts
+            for number, line in enumerate(text.splitlines(), 1)
+            for key_id, secret in secrets.items()
+            if secret in line
+        ]
+
     def diff_text(self) -> str:
         """Give what changes in both files as unified diffs; no secret is in them."""
         text = profiles.unified_diff(*self.config, self.names[0]) + profiles.unified_diff(
@@ -195,6 +207,9 @@ class Planner:
         askers = [self._portal.keys(role) for role in self._askers(account_id)] if account_id else []
         last_use = _first_told(lambda keys: self._cloud.last_use(keys, key.key_id), askers)
         principal = self._principal(key)
+        if principal and not askers:
+            # No role may ask whose a key is; the key itself has told. Its last use would be this very question.
+            askers = [self._portal.keys(role) for role in self._askers(principal.account_id)]
         user = principal.user if principal else last_use.user if last_use else ""
         state = _first_told(lambda keys: self._cloud.key_state(keys, user, key.key_id), askers if user else [])
         return Facts(

@@ -77,6 +77,9 @@ def plan_values(plan: Plan) -> dict[str, Any]:
         "keys": [_item_values(item) for item in plan.items],
         "unfinished": [_job_values(job) for job in plan.unfinished],
         "left_alone": [oddity_values(each) for each in plan.oddities],
+        "secrets_left_in_comments": [
+            {"path": path, "line": line, "key_id": key_id} for path, line, key_id in plan.leftovers()
+        ],
         "sessions_that_need_a_login": list(plan.asleep),
         "diff": plan.diff_text(),
     }

@@ -140,7 +140,7 @@ def undone(world: World, job: Job, say: Say, *, is_failure: bool = False) -> Job
     Raises:
         AwsssoError: a step could not be undone; what is not undone still works, and the next run goes on.
     """
-    if job.stage == jobs.DELETING:
+    if job.stage in (jobs.LOCAL, jobs.RETIRED, jobs.DELETING):
         _demand_there(world, job)
     begun = steps.STEPS[: _NAMES.index(job.reached) + 1] if job.reached else ()
     job = replace(job, stage=jobs.UNDOING)
@@ -156,11 +156,21 @@ def undone(world: World, job: Job, say: Say, *, is_failure: bool = False) -> Job
 
 
 def _demand_there(world: World, job: Job) -> None:
-    """See that the key outlived the deletion that had begun."""
-    user = key_status.user_now(world, job)
-    if key_status.status_of(world, replace(job, user=user or job.user)) is None:
+    """See that there is a key to undo for, before anything is taken back: without one it would end half-way.
+
+    Where nobody may look, or SSO is off, it goes on: while the key is Active that needs no SSO.
+    """
+    try:
+        user = key_status.user_now(world, job)
+        status = key_status.status_of(world, replace(job, user=user or job.user))
+    except AwsssoError:
+        if job.stage == jobs.DELETING:
+            raise
+        return
+    if status is None:
+        what = "was deleted" if user else f"is not to be seen, for there is no user {job.user[:64]!a} any more"
         raise RefusedError(
-            f"{job.key_id} was deleted; nothing brings it back", hint="awssso migrate --delete-keys forgets its copy"
+            f"{job.key_id} {what}; nothing brings it back", hint="awssso migrate --delete-keys forgets its copy"
         )
 
 
