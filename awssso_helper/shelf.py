@@ -39,8 +39,8 @@ class Shelf:
     chained: Mapping[str, Chain]
 
 
-def of(environment: Environment) -> Shelf:
-    """Give the shelf of the config file as it is now.
+def of(environment: Environment, *, may_keep: bool = True) -> Shelf:
+    """Give the shelf of the config file as it is now; a run that is to write nothing does not keep it.
 
     Raises:
         RefusedError: the file cannot be read, or does not parse.
@@ -52,7 +52,7 @@ def of(environment: Environment) -> Shelf:
         if kept is not None:
             return kept
     shelf = _read(path)
-    if known is not None and known == identity(path):
+    if may_keep and known is not None and known == identity(path):
         _keep(environment, known, shelf)
     return shelf
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,9 @@ def test_i7_a_dry_run_writes_no_file_and_changes_nothing_in_iam(user, cloud):
     user.stop_agent()
     key = user.key()
     user.has(section("prod", key), section("staging", user.key(STAGING, "ci")))
+    # Long settled, so that what was read of it is worth keeping.
+    os.utime(user.config, (1_700_000_000, 1_700_000_000))
+    time.sleep(max(0.0, user.config.stat().st_ctime + 2.5 - time.time()))
     before = tree(user.home)
     done = user.ok("migrate", "--dry-run", "--map", f"prod={ADMIN}", "--scan", ".")
     assert tree(user.home) == before

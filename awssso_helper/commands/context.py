@@ -133,7 +133,7 @@ class Context:
         Raises:
             RefusedError: the file does not parse.
         """
-        return shelf.of(self.environment)
+        return shelf.of(self.environment, may_keep=not getattr(self.options, "dry_run", False))
 
     def chosen_sessions(self, *, default_all: bool = False) -> list[SsoSession]:
         """Give the sessions that -S, --all, the setting or the facts choose.
