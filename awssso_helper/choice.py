@@ -60,6 +60,19 @@ def by_words(words: Sequence[str], entries: Sequence[Entry]) -> Entry:
     return wholly[0] if len(wholly) == 1 and most else _only([match.entry for match in matches], name)
 
 
+def by_name(name: str, entries: Sequence[Entry]) -> Entry:
+    """Find the entry of this very name, as a variable holds it: nobody typed it, so no abbreviation is meant.
+
+    Raises:
+        UsageError: there is none; the hint names what is close.
+    """
+    exact = _exact(name, entries)
+    if exact is None:
+        hint = _unknown(name, entries).hint
+        raise UsageError(f"the profile in force, {name[:64]!a} (AWS_PROFILE), is no profile of a role", hint=hint)
+    return exact
+
+
 def by_account_and_role(account: str, role: str, entries: Sequence[Entry]) -> Entry:
     """Find the one entry of an account (its id, its name or part of it) and a role (likewise); either may be empty.
 

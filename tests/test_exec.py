@@ -138,6 +138,14 @@ def test_the_profile_in_force_is_meant_where_none_is_named(user):
     assert user.run("exec", "--", "true").returncode == 2
 
 
+def test_a_profile_in_force_is_a_whole_name_and_no_abbreviation(user):
+    done = user.run("exec", "--", "touch", "ran", AWS_PROFILE="staging.Read")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the profile in force, 'staging.Read' (AWS_PROFILE), is no profile of a role" in done.stderr
+    assert "hint: did you mean staging.ReadOnlyAccess" in done.stderr
+    assert not (user.home / "ran").exists()
+
+
 @pytest.mark.parametrize("line", [("Mobile-Apps.P", "--"), ("-p", "Mobile-Apps.P", "--"), ("--",)])
 @pytest.mark.parametrize(
     ("file", "header"), [("config", "[profile Mobile-Apps.P]"), ("credentials", "[Mobile-Apps.P]")]

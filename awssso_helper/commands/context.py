@@ -182,11 +182,12 @@ class Context:
         if bool(options.words) + (options.profile is not None) + is_by_account > 1:
             raise UsageError("a role is named once: by PROFILE, by -p, or by -A and -R", hint="leave one of them out")
         in_force = self.environment.variables.get(MARK) or self.environment.variables.get("AWS_PROFILE", "")
-        words = words or ([in_force] if in_force else [])
         if is_by_account:
             entry = choice.by_account_and_role(options.account or "", options.role or "", self.entries())
         elif words and all(words):
             entry = choice.by_words(words, self._entries_unless_foreign(" ".join(words)))
+        elif in_force and not words:
+            entry = choice.by_name(in_force, self._entries_unless_foreign(in_force))
         else:
             raise UsageError("no profile is named", hint="awssso list shows them all")
         if " ".join(words) != entry.profile:
