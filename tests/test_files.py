@@ -46,9 +46,9 @@ def amended(path: Path, locks: Path, change) -> bool:
 
 
 def started(program: str, *words: object) -> subprocess.Popen[str]:
-    """A process that has its imports behind it, and begins when it is told to."""
+    """A process that has its imports behind it, also those that `files` puts off, and begins when it is told to."""
     head = (
-        "import os, sys, resource, signal, time\nfrom pathlib import Path\nfrom awssso_helper import files\n"
+        "import hashlib, os, sys, resource, signal, time\nfrom pathlib import Path\nfrom awssso_helper import files\n"
         "from awssso_helper.errors import AwsssoError\nfrom awssso_helper.model import Deadline\n"
     )
     process = subprocess.Popen(
