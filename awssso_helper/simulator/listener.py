@@ -44,6 +44,8 @@ class Listener(ThreadingHTTPServer):
         self._open: dict[socket.socket, threading.Thread] = {}
         self._ended = threading.Event()
         super().__init__(("127.0.0.1", port), _Connection)
+        # A client that is gone before it was accepted must not have the listener wait for the next one.
+        self.socket.setblocking(False)
         self.base_url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def server_bind(self) -> None:
