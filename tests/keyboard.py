@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
-import select
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
+
+from pseudo_terminal import is_readable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,7 @@ class Keyboard:
 
     def _looks(self) -> bool:
         """Read what is there; False when the program let go of its terminal."""
-        if not select.select([self._ours], [], [], 1)[0]:
+        if not is_readable(self._ours, 1):
             return True
         try:
             piece = os.read(self._ours, 65536)

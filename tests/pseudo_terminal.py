@@ -22,6 +22,13 @@ _TAKE_TERMINAL = (
 )
 
 
+def is_readable(descriptor: int, seconds: float) -> bool:
+    """Say whether there is something to read in time. Not by `select`, which knows no descriptor above 1023."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
 def run_on_terminal(command, env, cwd, *, keys=(), size=(50, 400)):
     """Run until it ends and give its exit status and its bytes.
 
@@ -53,7 +60,7 @@ def _everything(process, master, keys, end):
     written, typed_at = b"", None
     while time.monotonic() < end:
         has_ended = process.poll() is not None
-        if select.select([master], [], [], 0.0 if has_ended else 0.1)[0]:
+        if is_readable(master, 0.0 if has_ended else 0.1):
             try:
                 written += os.read(master, 65536)
             except OSError:  # the last one who had it open is gone

@@ -4,13 +4,13 @@ import argparse
 import os
 import pty
 import re
-import select
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from pseudo_terminal import is_readable
 from sandbox import AWSSSO, SECONDS
 
 from awssso_helper import candidates, completions, environment, parser
@@ -285,7 +285,7 @@ class Typist:
         while not re.search(until, self.seen):
             left = end - time.monotonic()
             assert left > 0, f"{until} did not come: {self.seen!r}"
-            if select.select([self.terminal], [], [], left)[0]:
+            if is_readable(self.terminal, left):
                 self.seen += os.read(self.terminal, 65536).decode(errors="replace")
         return self.seen
 

@@ -5,13 +5,13 @@ import json
 import os
 import pty
 import pwd
-import select
 import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from pseudo_terminal import is_readable
 from sandbox import AWSSSO, SECONDS
 
 from awssso_helper import doctor, launcher
@@ -462,7 +462,7 @@ def at_a_terminal(sandbox, *arguments: str, answers: str) -> str:
     os.write(ours, answers.encode())
     said, end = "", time.monotonic() + SECONDS
     while time.monotonic() < end:
-        if select.select([ours], [], [], 0.5)[0]:
+        if is_readable(ours, 0.5):
             try:
                 said += os.read(ours, 65536).decode()
             except OSError:  # Linux says EIO when the other end is closed

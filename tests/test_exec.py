@@ -4,12 +4,12 @@ import json
 import os
 import pty
 import pwd
-import select
 import signal
 import subprocess
 import time
 
 import pytest
+from pseudo_terminal import is_readable
 from sandbox import AWSSSO, SECONDS
 from test_handover import STALE
 
@@ -323,7 +323,7 @@ class Typist:
         until = time.monotonic() + SECONDS
         while text not in self.screen:
             assert time.monotonic() < until, self.screen
-            if select.select([self.terminal], [], [], 0.1)[0]:
+            if is_readable(self.terminal, 0.1):
                 try:
                     self.screen += os.read(self.terminal, 65536).decode(errors="replace")
                 except OSError:
