@@ -44,18 +44,20 @@ def main() -> int:
     tell("installing awssso and its peers into .bench (the first time takes some minutes)")
     bench = Bench(installed(), bool(os.environ.get("QUICK")))
     results: list[report.Row | report.Table] = []
+    text = ""
     for name in chosen:
         results += _measured(name, bench)
-    minutes = (time.monotonic() - began) / 60
-    about = [
-        *machine.facts(bench.installed.python),
-        f"load of the machine before {before}, after {machine.load()}; the whole run took {minutes:.0f} minutes",
-    ]
-    text = report.page(results, machine=about, is_quick=bench.is_quick)
-    if chosen == list(ROOMS):
-        RESULTS.write_text(text)
-        tell(f"written: {RESULTS}")
-    else:
+        minutes = (time.monotonic() - began) / 60
+        about = [
+            *machine.facts(bench.installed.python),
+            f"load of the machine before {before}, after {machine.load()}; the run took {minutes:.0f} minutes",
+        ]
+        text = report.page(results, machine=about, is_quick=bench.is_quick)
+        if chosen == list(ROOMS):
+            # After each room: an interrupted run leaves what it has measured.
+            RESULTS.write_text(text)
+            tell(f"written: {RESULTS}, with {name}")
+    if chosen != list(ROOMS):
         print(text)
     return 0
 
