@@ -16,7 +16,7 @@ def facts(python: str) -> list[str]:
     return [
         f"{_processor()}, {os.cpu_count()} cores, {int(memory.split()[1]) // 1024 // 1024} GiB",
         f"{_system()}, Linux {platform.release()}",
-        f"{version}, {os.path.realpath(python)}",
+        version,
         f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
     ]
 
