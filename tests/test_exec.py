@@ -235,8 +235,9 @@ def test_a_signal_reaches_the_program(user):
 
 
 def test_no_signal_is_ignored_in_the_program(user):
-    done = user.run("exec", ROLE, "--", "grep", "SigIgn", "/proc/self/status")
-    assert int(done.stdout.split()[1], 16) == 0
+    # What the machine itself ignores (a container's init may leave such a one) is not ours to mend.
+    look = ("grep", "SigIgn", "/proc/self/status")
+    assert user.run("exec", ROLE, "--", *look).stdout == user.program(*look).stdout
 
 
 def test_a_pipe_that_closes_ends_the_program_quietly(user):
