@@ -1,25 +1,26 @@
 """One HTTP exchange, bounded: a total deadline, a body limit, no redirect, no proxy for loopback.
 
-urllib3 is the transport (pooling, TLS, proxies). What it lacks, and a token's life needs, is here: its timeouts
-count each `recv`, so a server that drips one byte a second would hold us for ever (SECURITY C2).
+http.client speaks the protocol. What it lacks, and a token's life needs, is here: a pool of connections, proxies, and a
+deadline that counts for the whole exchange, since a timeout counts each `recv`, so that a server that drips one byte a
+second would hold us for ever (SECURITY C2).
 """
 
 from __future__ import annotations
 
 import http.client
 import io
-import logging
+import select
 import socket
 import ssl
+import sys
 import time
-from contextvars import ContextVar
+import weakref
+from base64 import b64encode
+from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
-
-import urllib3
-import urllib3.connection
-import urllib3.exceptions as failures
 
 from awssso_helper import __version__
 from awssso_helper.endpoints import host_of, split_url
@@ -27,28 +28,18 @@ from awssso_helper.errors import NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from urllib.parse import SplitResult
 
     from typing_extensions import Buffer
 
     from awssso_helper.environment import Environment
     from awssso_helper.model import Deadline
 
-# urllib3 quotes what it could not parse of a reply, and our URLs, with a traceback. Whatever handlers this process has,
-# what there is to say is said here, in our own words (SECURITY G4).
-logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
 _DIAGNOSIS_HINT = "check the network, the proxy variables and the region of the SSO session"
 _LATE = "did not answer in time"
 _PIECE = 32 << 10  # bytes
 _INSTANT = 0.001  # seconds; a timeout of 0 would mean "do not block"
-# Asked in this order: NameResolutionError is a NewConnectionError, which is a TimeoutError in urllib3.
-_WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (failures.ProxySchemeUnknown, "cannot be reached: the proxy variable names no http or https proxy"),
-    (failures.NameResolutionError, "is a name that cannot be resolved"),
-    (failures.NewConnectionError, "cannot be connected to"),
-    (failures.ProxyError, "cannot be reached through the proxy"),
-    (failures.TimeoutError, _LATE),
-    (TimeoutError, _LATE),
-)
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +62,10 @@ class Transport:
         self._environment = environment
         self._trace = trace or (lambda _line: None)
         self._connections = connections
-        self._managers: dict[tuple[bool, str | None], urllib3.PoolManager] = {}
-        # By scheme and host: which proxy, if any, is asked of the system once for each.
-        self._ways: dict[str, urllib3.PoolManager] = {}
+        # By scheme, host and port: the system is asked for the way there, and for the proxy, once for each.
+        self._ways: dict[str, _Way] = {}
+        weakref.finalize(self, _close_all, self._ways)
+        self._context: ssl.SSLContext | None = None
 
     def exchange(
         self,
@@ -90,87 +82,315 @@ class Transport:
         Raises:
             NetworkError: no whole reply came in time. Its text has the host, never a header or the body.
         """
-        host = host_of(url)
         sent_at = time.time()
+        host = host_of(url)
         if deadline.passed():
             raise NetworkError(f"{host} {_LATE}", hint=_DIAGNOSIS_HINT)
-        running = _deadline.set(deadline)
+        shown = f"{method} {url.partition('?')[0]}"
         try:
-            response = self._manager(url).request(
-                method,
-                url,
-                body=body,
-                headers={"User-Agent": f"awssso/{__version__}", "Accept-Encoding": "identity", **headers},
-                timeout=urllib3.Timeout(total=max(deadline.remaining(), _INSTANT)),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-            reply = _whole_reply(response, limit, sent_at, host)
-        except (failures.HTTPError, OSError, ValueError) as error:
-            self._trace(f"{method} {url.partition('?')[0]} failed: {type(error).__name__}")
+            way = self._way(url)
+            connection = way.connection(deadline)
+            try:
+                with closing(connection.asked(method, url, headers, body)) as response:
+                    reply = Reply(response.status, _headers(response), _body(response, limit, host), sent_at)
+            except BaseException:
+                connection.close()
+                raise
+            way.take_back(connection, response)
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            self._trace(f"{shown} failed: {type(error).__name__}")
             raise _in_our_words(error, host) from error
-        finally:
-            _deadline.reset(running)
-        self._trace(f"{method} {url.partition('?')[0]} {reply.status}")
+        self._trace(f"{shown} {reply.status}")
         return reply
 
-    def _manager(self, url: str) -> urllib3.PoolManager:
+    def _way(self, url: str) -> _Way:
         origin = "/".join(url.split("/", 3)[:3])
         if origin not in self._ways:
             self._ways[origin] = self._new_way(url)
         return self._ways[origin]
 
-    def _new_way(self, url: str) -> urllib3.PoolManager:
-        is_tls, proxy = url.lower().startswith("https:"), self._environment.proxy_for(url)
-        if (is_tls, proxy) not in self._managers:
-            options: dict[str, Any] = {"maxsize": self._connections, "num_pools": 8}
-            if is_tls:
-                options["ssl_context"] = _tls_context(self._environment.ca_bundle)
-            manager = _proxied(proxy, options) if proxy else urllib3.PoolManager(**options)
-            self._managers[is_tls, proxy] = _bounded(manager)
-        return self._managers[is_tls, proxy]
+    def _new_way(self, url: str) -> _Way:
+        target, named = split_url(url), self._environment.proxy_for(url)
+        if target is None or target.scheme not in _PORTS:
+            raise http.client.InvalidURL("not an address of http or https")
+        proxy = _proxy(named) if named else None
+        is_tls = target.scheme == "https"
+        context = self._tls_context() if is_tls or (proxy and proxy.scheme == "https") else None
+        return _Way(target, proxy, context, most_idle=self._connections)
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = _tls_context(self._environment.ca_bundle)
+        return self._context
 
 
-def _proxied(proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
-    # urllib3 reads host and port of the URL and no more: a name and password in it have to be sent by hand.
-    parts = split_url(proxy)
-    if parts and parts.username is not None:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        options = {**options, "proxy_headers": urllib3.make_headers(proxy_basic_auth=login)}
-    return urllib3.ProxyManager(proxy, **options)
+def _proxy(named: str) -> SplitResult:
+    proxy = split_url(named)
+    if proxy is None or proxy.scheme not in _PORTS:
+        raise _UnknownProxyError(named)
+    return proxy
 
 
-def _whole_reply(response: urllib3.BaseHTTPResponse, limit: int, sent_at: float, host: str) -> Reply:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    try:
-        body = _body(response, limit + 1)
-    except BaseException:
-        response.close()
-        raise
-    if len(body) > limit or headers.get("content-encoding", "identity") != "identity":
-        response.close()
-        raise NetworkError(f"{host} sent a reply that is too large or packed", hint=_DIAGNOSIS_HINT)
-    response.release_conn()
-    return Reply(response.status, headers, body, sent_at)
+class _UnknownProxyError(OSError):
+    """The variable names a proxy of a kind that we cannot use, or none at all."""
 
 
-def _body(response: urllib3.BaseHTTPResponse, longest: int) -> bytes:
+class _ProxyError(OSError):
+    """The proxy cannot be reached, or does not let us through."""
+
+
+class _NoConnectionError(OSError):
+    """No address of the host takes a connection."""
+
+
+class _Way:
+    """How one server is reached, and the idle connections to it."""
+
+    def __init__(
+        self, target: SplitResult, proxy: SplitResult | None, context: ssl.SSLContext | None, *, most_idle: int
+    ) -> None:
+        self.target, self.proxy, self.context = target, proxy, context
+        self.is_tls = target.scheme == "https"
+        self.login = _login(proxy) if proxy else {}
+        self.headers = {
+            "Host": _host_header(target),
+            "User-Agent": f"awssso/{__version__}",
+            "Accept-Encoding": "identity",
+            **({} if self.is_tls else self.login),  # in a tunnel, it would reach the server
+        }
+        self._most_idle = most_idle
+        # A list's pop and append are atomic, so that threads need no lock.
+        self._idle: list[_Connection] = []
+
+    def request_target(self, url: str) -> str:
+        """Give what the request line has of a URL: all of it for a proxy that relays (RFC 9112, 3.2)."""
+        return url if self.proxy and not self.is_tls else "/" + url.partition("://")[2].partition("/")[2]
+
+    def connection(self, deadline: Deadline) -> _Connection:
+        """Give a connection that is open, for an exchange that ends at the deadline."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.has_ended():
+                connection.deadline = deadline
+                return connection
+            connection.close()
+        connection = _Connection(self, deadline)
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def take_back(self, connection: _Connection, response: http.client.HTTPResponse) -> None:
+        """Keep a connection, whose response was read to its end, where the server and our bound allow it."""
+        if response.will_close or len(self._idle) >= self._most_idle:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+def _close_all(ways: dict[str, _Way]) -> None:
+    for way in ways.values():
+        way.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection whose every step ends at the deadline of the exchange that it serves."""
+
+    debuglevel = 0  # whoever raises it for all of http.client's connections does not get our headers printed
+
+    def __init__(self, way: _Way, deadline: Deadline) -> None:
+        next_hop = way.proxy or way.target
+        super().__init__(next_hop.hostname or "", next_hop.port or _PORTS[next_hop.scheme])
+        self.deadline = deadline
+        self._way = way
+
+    def connect(self) -> None:
+        """Connect to the server, or to the proxy and through it; TLS where the URLs say so."""
+        if self._way.proxy is None:
+            self.sock = self._connected()
+        else:
+            self._connect_through(self._way.proxy)
+        if self._way.is_tls:
+            self.sock = self._secured(self._way.target.hostname or "")
+
+    def _connect_through(self, proxy: SplitResult) -> None:
+        try:
+            self.sock = self._connected()
+            if proxy.scheme == "https":
+                self.sock = self._secured(self.host)
+        except OSError as error:
+            raise _ProxyError(str(error)) from error
+        if self._way.is_tls:
+            self._open_tunnel()
+
+    def _connected(self) -> socket.socket:
+        """Connect to the first address that answers; each gets its share of the time, so that none can use up all."""
+        addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        failure: OSError = TimeoutError("no time was left to connect")
+        for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+            if self.deadline.passed():
+                break
+            opened = socket.socket(family, kind, protocol)
+            try:
+                opened.settimeout(self.time_left() / (len(addresses) - tried))
+                opened.connect(address)
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                opened.close()
+                failure = error
+                continue
+            return opened
+        raise failure if isinstance(failure, TimeoutError) else _NoConnectionError(str(failure)) from failure
+
+    def _secured(self, host: str) -> Any:
+        """Give TLS with `host` over what is connected; the socket's timeout counts for the whole handshake."""
+        context = self._way.context
+        assert context is not None
+        self.sock.settimeout(self.time_left())
+        if not isinstance(self.sock, ssl.SSLSocket):
+            return context.wrap_socket(self.sock, server_hostname=host)
+        from urllib3.util.ssltransport import SSLTransport  # noqa: PLC0415 - for TLS within TLS alone
+
+        return SSLTransport(self.sock, context, server_hostname=host)
+
+    def _open_tunnel(self) -> None:
+        """Have the proxy connect to the server (RFC 9110, 9.3.6)."""
+        target = self._way.target
+        whole = f"{_bracketed(target)}:{target.port or _PORTS[target.scheme]}"
+        lines = [f"CONNECT {whole} HTTP/1.1", f"Host: {whole}"]
+        lines += [f"{name}: {value}" for name, value in self._way.login.items()]
+        self.sock.settimeout(self.time_left())
+        self.sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+        with closing(_BoundedResponse(self.sock, self, method="CONNECT")) as answer:
+            answer.begin()
+        if answer.status // 100 != HTTPStatus.OK // 100:
+            raise _ProxyError(f"the proxy answered {answer.status}")
+
+    def asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> http.client.HTTPResponse:
+        """Send a request and read the head of the reply."""
+        self.sock.settimeout(self.time_left())
+        self.request(method, self._way.request_target(url), body, {**self._way.headers, **headers})
+        return self.getresponse()
+
+    def response_class(  # type: ignore[override]  # http.client has a class there, and calls it as this is called
+        self, connected: socket.socket, *_: Any, method: str | None = None
+    ) -> _BoundedResponse:
+        """Make the response of this exchange; http.client asks for it when a request was sent."""
+        return _BoundedResponse(connected, self, method=method)
+
+    def time_left(self) -> float:
+        """Seconds for the next step, never none."""
+        return max(self.deadline.remaining(), _INSTANT)
+
+    def has_ended(self) -> bool:
+        """Say whether the server has closed this idle connection, or says what nobody has asked it."""
+        return self.sock is None or _is_readable(self.sock)
+
+
+class _BoundedFile(io.RawIOBase):
+    """The socket as a file whose reads, all together, end at one deadline."""
+
+    def __init__(self, connected: socket.socket, connection: _Connection) -> None:
+        self._socket, self._connection = connected, connection
+        # makefile, not the socket alone: it keeps the connection open while the reply is read.
+        self._file = connected.makefile("rb", buffering=0)
+        self.is_at_end = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int | None:
+        if self._connection.deadline.passed():
+            raise TimeoutError("the reply took too long")
+        self._socket.settimeout(self._connection.time_left())
+        count = self._file.readinto(buffer)
+        self.is_at_end = count == 0
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+class _BoundedResponse(http.client.HTTPResponse):
+    def __init__(self, connected: socket.socket, connection: _Connection, *, method: str | None) -> None:
+        super().__init__(connected, method=method)
+        self.fp.close()
+        self._wire = _BoundedFile(connected, connection)
+        self.fp = io.BufferedReader(self._wire)
+
+    def begin(self) -> None:
+        """Read the head; http.client takes one that the connection's end cuts off for a whole one."""
+        super().begin()
+        if self._wire.is_at_end:
+            raise http.client.RemoteDisconnected("the head of the reply was cut off")
+        lengths = set(self.headers.get_all("Content-Length", ()))
+        if len(lengths) > 1 or not all(each.strip().isdecimal() for each in lengths):
+            raise http.client.HTTPException("the reply has no one length")  # RFC 9112, 6.3
+
+
+def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
+
+
+def _body(response: http.client.HTTPResponse, limit: int, host: str) -> bytes:
     """Read to the end, and not only until there is something: that a reply is cut short shows at its end alone."""
     body = b""
-    while len(body) < longest:
+    while len(body) <= limit:
         # In pieces, since http.client holds an object for each chunk of one read, and a chunk may be one byte.
-        more = response.read(min(_PIECE, longest - len(body)), decode_content=False)
+        more = response.read(min(_PIECE, limit + 1 - len(body)))
         if not more:
             break
         body += more
+    if len(body) > limit or response.headers.get("Content-Encoding", "identity") != "identity":
+        raise NetworkError(f"{host} sent a reply that is too large or packed", hint=_DIAGNOSIS_HINT)
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
     return body
+
+
+def _is_readable(connected: socket.socket) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select([connected], [], [], 0)[0])
+    poll = select.poll()  # select has no room for a descriptor above 1023
+    poll.register(connected, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _bracketed(url: SplitResult) -> str:
+    host = url.hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
+def _host_header(url: SplitResult) -> str:
+    has_default_port = url.port in (None, _PORTS[url.scheme])
+    return _bracketed(url) if has_default_port else f"{_bracketed(url)}:{url.port}"
+
+
+def _login(proxy: SplitResult) -> dict[str, str]:
+    """Give the header that tells a proxy the name and password in its URL; they are never in a URL that is sent."""
+    if proxy.username is None:
+        return {}
+    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(login.encode('utf-8')).decode('ascii')}"}
 
 
 def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     # Not create_default_context: it follows SSLKEYLOGFILE and writes the keys of our tokens' connections to a file.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])
     try:
         if ca_bundle:
             context.load_verify_locations(ca_bundle)
@@ -184,8 +404,18 @@ def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     return context
 
 
+# Asked in this order.
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (_UnknownProxyError, "cannot be reached: the proxy variable names no http or https proxy"),
+    (_ProxyError, "cannot be reached through the proxy"),
+    (socket.gaierror, "is a name that cannot be resolved"),
+    (_NoConnectionError, "cannot be connected to"),
+    (TimeoutError, _LATE),
+)
+
+
 def _in_our_words(error: Exception, host: str) -> NetworkError:
-    if isinstance(error, failures.SSLError | ssl.SSLError):
+    if isinstance(error, ssl.SSLError):
         return NetworkError(
             f"the TLS connection to {host} failed: {_reason(error)}",
             hint="behind a TLS-inspecting proxy, set AWS_CA_BUNDLE to its certificate file",
@@ -196,114 +426,6 @@ def _in_our_words(error: Exception, host: str) -> NetworkError:
     return NetworkError(f"{host} broke off in the middle of its reply", hint=_DIAGNOSIS_HINT)
 
 
-def _reason(error: Exception) -> str:
-    """Give OpenSSL's own words, which hold no secret; the wrapped exceptions only repeat them."""
-    inner = error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else error
-    return getattr(inner, "verify_message", "") or getattr(inner, "reason", "") or "it was not accepted"
-
-
-# A total deadline under urllib3. Its own timeout begins anew for each address of a host, for the proxy's answer, and
-# for each recv; ours is one for all of them, and the thread that runs an exchange has it at hand here.
-_deadline: ContextVar[Deadline] = ContextVar("deadline")
-
-
-def _time_left() -> float:
-    return max(_deadline.get().remaining(), _INSTANT)
-
-
-class _BoundedFile(io.RawIOBase):
-    """The socket as a file whose reads, all together, end at one deadline."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        # makefile, not the socket alone: it keeps the connection open while the reply is read.
-        self._file = connection.makefile("rb", buffering=0)
-        self.is_at_end = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer) -> int | None:
-        if _deadline.get().passed():
-            raise TimeoutError("the reply took too long")
-        self._socket.settimeout(_time_left())
-        count = self._file.readinto(buffer)
-        self.is_at_end = count == 0
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
-
-
-class _BoundedResponse(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self._wire = _BoundedFile(sock)
-        self.fp = io.BufferedReader(self._wire)
-
-    def begin(self) -> None:
-        """Read the head; http.client takes one that the connection's end cuts off for a whole one."""
-        super().begin()
-        if self._wire.is_at_end:
-            raise http.client.RemoteDisconnected("the head of the reply was cut off")
-
-
-def _connected(connection: urllib3.connection.HTTPConnection) -> socket.socket:
-    """Connect to the first address that answers; each gets its share of the time, so that none can use up all."""
-    try:
-        addresses = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise failures.NameResolutionError(connection.host, connection, error) from error
-    failure: OSError = TimeoutError("no time was left to connect")
-    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        if _deadline.get().passed():
-            break
-        opened = socket.socket(family, kind, protocol)
-        try:
-            opened.settimeout(_time_left() / (len(addresses) - tried))
-            opened.connect(address)
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            opened.close()
-            failure = error
-            continue
-        opened.settimeout(_time_left())
-        return opened
-    if isinstance(failure, TimeoutError):
-        raise failures.ConnectTimeoutError(connection, str(failure)) from failure
-    raise failures.NewConnectionError(connection, str(failure)) from failure
-
-
-class _HTTPConnection(urllib3.connection.HTTPConnection):
-    response_class = _BoundedResponse
-
-    def _new_conn(self) -> socket.socket:
-        return _connected(self)
-
-
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
-    response_class = _BoundedResponse
-
-    def _new_conn(self) -> socket.socket:
-        return _connected(self)
-
-    def _tunnel(self) -> None:
-        super()._tunnel()
-        # What comes next, the TLS handshake, is bounded by the socket's own timeout.
-        self.sock.settimeout(_time_left())
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-def _bounded(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-    return manager
+def _reason(error: ssl.SSLError) -> str:
+    """Give OpenSSL's own words, which hold no secret."""
+    return getattr(error, "verify_message", "") or getattr(error, "reason", "") or "it was not accepted"

@@ -90,9 +90,7 @@ def _without(bench: Bench, *, with_keyring: bool) -> Iterator[Row]:
         "" if with_keyring else "<= 1/2",
         f"{ratio:.2f} ({milliseconds(stopwatch.wall(found['no agent']))})",
         None if with_keyring else ratio <= _WITHOUT,
-        "the libraries for D-Bus and its cipher are most of it"
-        if with_keyring
-        else "imports are most of it, those of urllib3 and ssl alone some 40 ms",
+        "the libraries for D-Bus and its cipher are most of it" if with_keyring else "imports are most of it",
     )
     ratio = stopwatch.ratio(found["first"], found["botocore"])
     yield Row(

@@ -53,7 +53,7 @@ def _free(bench: Bench, stage: Stage, accounts: int) -> Iterator[Row]:
         "<= 0.5 ms",
         f"{cpu * 1000:.2f} ms",
         cpu <= _GOAL_CPU,
-        "one thread needs about 0.35 ms, much of it in urllib3 and http.client; the rest comes with 32 threads",
+        "much of it is http.client's reading of headers; part comes with 32 threads",
     )
 
 

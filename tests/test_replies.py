@@ -438,11 +438,12 @@ def test_c4_a_command_ends_with_one_line_after_every_kind_of_reply(stored, opera
     print(f"\nawssso {COMMANDS[operation][0]}: {len(replies)} hostile replies to {operation}, each one line, exit 5")
 
 
-# Nobody can talk urllib3 into telling
+# Nobody can talk the library into telling
 
 
 LOUD = """
 import http.client, logging, os, sys
+http.client.HTTPConnection.debuglevel = 9
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
 sys.path.insert(0, sys.argv[1])
 from test_replies import ASKED, Deadline, Endpoints, Environment, IdentityCenter, refusal
@@ -453,8 +454,9 @@ for operation in ASKED:
 """
 
 
-def test_g4_urllib3_is_not_talked_into_logging_what_a_server_said(serve, python):
-    # A head that urllib3 cannot parse: it would quote it, the URL and a traceback to any handler of the process.
+def test_g4_no_library_is_talked_into_logging_what_a_server_said(serve, python):
+    # A head that cannot be parsed: urllib3 quoted it, the URL and a traceback to any handler of the process; the switch
+    # of http.client prints every header, ours with the token too.
     echo = f"HTTP/1.1 200 OK\r\n{SECRET} no header\r\nContent-Length: 2\r\n\r\n[]".encode()
     arguments = [python, "-c", LOUD, str(Path(__file__).parent), serve(sends(echo)).url]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60)

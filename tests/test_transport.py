@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import http.client
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -115,6 +117,62 @@ def test_a_connection_is_kept_for_the_next_exchange(serve):
     transport = Transport(Environment())
     assert [exchange(server.url, transport=transport).status for _ in range(2)] == [200, 201]
     assert len(server.requests) == 1
+
+
+def test_a_kept_connection_that_the_server_has_closed_meanwhile_is_not_used_again(serve):
+    ended = threading.Event()
+
+    def answers_and_leaves(_server, connection):
+        connection.sendall(OK)
+        connection.shutdown(socket.SHUT_WR)
+        ended.set()
+
+    server = serve(answers_and_leaves)
+    transport = Transport(Environment())
+    for _ in range(3):
+        ended.clear()
+        assert exchange(server.url, transport=transport, method="POST", body=b"once").body == b"{}"
+        assert ended.wait(20)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("", b"GET / HTTP/1.1"),
+        ("/a%20b/?c=%2F&d", b"GET /a%20b/?c=%2F&d HTTP/1.1"),
+        ("/a/b//c", b"GET /a/b//c HTTP/1.1"),
+    ],
+)
+def test_the_request_line_has_path_and_query_as_they_are_written(serve, path, line):
+    server = serve(sends(OK))
+    exchange(server.url + path)
+    assert server.requests[0].startswith(line + b"\r\nHost: 127.0.0.1:%d\r\n" % server.port)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
+def test_a_host_may_be_an_ipv6_address(serve):
+    server = serve(sends(OK), host="::1", family=socket.AF_INET6)
+    assert exchange(f"http://[::1]:{server.port}/x").body == b"{}"
+    assert b"\r\nHost: [::1]:%d\r\n" % server.port in server.requests[0]
+
+
+def test_g4_the_switch_of_http_client_shows_no_token(serve, monkeypatch, capfd):
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 9)
+    exchange(serve(sends(OK)).url)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_connections_that_nobody_holds_any_more_are_closed(serve):
+    left = threading.Event()
+
+    def answers_and_listens(_server, connection):
+        connection.sendall(OK)
+        if not connection.recv(1):
+            left.set()
+
+    assert exchange(serve(answers_and_listens).url).body == b"{}"  # its transport is gone with this
+    assert left.wait(20)
 
 
 # Time
@@ -338,6 +396,42 @@ def test_name_and_password_of_a_proxy_are_sent_to_it_and_no_further(serve, porta
     assert exchange(PORTAL).body == b"{}"
     assert b"proxy-authorization: Basic YWRhOnBAc3M=" in proxy.requests[0].replace(b"Proxy-A", b"proxy-a")
     assert b"YWRhOnBAc3M" not in portal.requests[0]
+
+
+def test_a_proxy_may_itself_be_reached_by_tls(serve, portal, authority, monkeypatch):
+    proxy = serve(tunnels_to(portal), tls=authority.server_context("127.0.0.1"))
+    monkeypatch.setenv("HTTPS_PROXY", f"https://ada:pass@127.0.0.1:{proxy.port}")
+    transport = Transport(Environment({"AWS_CA_BUNDLE": str(authority.bundle)}))
+    assert exchange(PORTAL, transport=transport).body == b"{}"
+    assert proxy.requests[0].startswith(b"CONNECT portal.sso.us-east-1.amazonaws.com:443 ")
+    assert TOKEN.encode() not in proxy.requests[0]
+    assert TOKEN.encode() in portal.requests[0]
+    assert b"Proxy-Auth" not in portal.requests[0]
+
+
+def test_c10_a_proxy_of_an_unknown_authority_is_told_no_password(serve, portal, authority, monkeypatch):
+    other = authority.server_context("127.0.0.2")
+    proxy = serve(tunnels_to(portal), tls=other)
+    monkeypatch.setenv("HTTPS_PROXY", f"https://ada:pass@127.0.0.1:{proxy.port}")
+    assert "through the proxy" in refusal_of(PORTAL, variables={"AWS_CA_BUNDLE": str(authority.bundle)})
+    assert proxy.requests == []
+
+
+def test_a_proxy_relays_what_goes_to_a_host_without_tls(serve, monkeypatch):
+    proxy = serve(sends(OK))
+    monkeypatch.setenv("HTTP_PROXY", f"http://ada:pass@127.0.0.1:{proxy.port}")
+    assert exchange("http://vanity.example.com:8080/start?x=1").body == b"{}"
+    request = proxy.requests[0]
+    assert request.startswith(b"GET http://vanity.example.com:8080/start?x=1 HTTP/1.1\r\n")
+    assert b"\r\nHost: vanity.example.com:8080\r\n" in request
+    assert b"\r\nProxy-Authorization: Basic YWRhOnBhc3M=\r\n" in request
+
+
+def test_a_proxy_that_nobody_runs_is_said_so(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    assert refusal_of(PORTAL) == "portal.sso.us-east-1.amazonaws.com cannot be reached through the proxy"
 
 
 def test_a6_loopback_never_goes_through_a_proxy(serve, monkeypatch):

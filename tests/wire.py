@@ -20,11 +20,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\
 class Server:
     """A listener on loopback; `act` gets each connection when its request was read. Everything is noted."""
 
-    def __init__(self, act, *, host="127.0.0.1", tls=None, reads=True):
+    def __init__(self, act, *, host="127.0.0.1", family=socket.AF_INET, tls=None, reads=True):
         self.requests = []
         self.ended = threading.Event()
         self._act, self._tls, self._reads = act, tls, reads
-        self._listener = socket.create_server((host, 0))
+        self._listener = socket.create_server((host, 0), family=family)
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._threads = []
