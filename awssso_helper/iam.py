@@ -1,4 +1,4 @@
-"""Every signed call of `migrate`: STS and IAM, through botocore, which no file or variable of the user steers.
+"""Every signed call: STS and IAM, through botocore, which no file or variable of the user steers (SECURITY A3).
 
 Credentials come as an argument, never from a default chain; the endpoint is AWS's own or one that `environment` allows.
 What comes back is plain values, what goes wrong is an error of ours that carries AWS's own code.
@@ -17,9 +17,11 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import ProcessProvider
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, HTTPClientError
+from botocore.loaders import Loader
 
+from awssso_helper.endpoints import partition_of
 from awssso_helper.errors import NetworkError, RefusedError, ServiceError, ThrottledError
-from awssso_helper.model import Secret, is_account_id
+from awssso_helper.model import RoleCredentials, Secret, is_account_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from awssso_helper.environment import Environment
     from awssso_helper.errors import AwsssoError
-    from awssso_helper.model import RoleCredentials
 
 _Answer = TypeVar("_Answer")
 
@@ -38,6 +39,7 @@ INACTIVE = "Inactive"
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 15
 _TRIES = 5
+_SHORTEST_SESSION = 900  # seconds; AWS takes no less
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 _NO_SUCH = frozenset({"NoSuchEntity", "NoSuchEntityException"})
@@ -164,15 +166,34 @@ class Iam:
         Raises:
             ServiceError, NetworkError.
         """
+        given = self.role_credentials(
+            keys, role_arn, session_name="awssso-migrate", external_id=external_id, seconds=_SHORTEST_SESSION
+        )
+        return keys_of(given, keys.region)
 
-        def given(reply: dict[str, Any]) -> Keys:
+    def role_credentials(
+        self, keys: Keys, role_arn: str, *, session_name: str, external_id: str = "", seconds: int = 0
+    ) -> RoleCredentials:
+        """Assume a role, for as long as AWS gives by itself where `seconds` is 0.
+
+        Raises:
+            ServiceError, NetworkError.
+        """
+
+        def given(reply: dict[str, Any]) -> RoleCredentials:
             found = reply["Credentials"]
-            secret, token = Secret(found["SecretAccessKey"]), Secret(found["SessionToken"])
-            return Keys(str(found["AccessKeyId"]), secret, token, keys.region)
+            return RoleCredentials(
+                access_key_id=str(found["AccessKeyId"]),
+                secret_access_key=Secret(found["SecretAccessKey"]),
+                session_token=Secret(found["SessionToken"]),
+                expires_at=int(found["Expiration"].timestamp()),
+                account_id=role_arn.split(":")[4],
+            )
 
-        parameters = {"RoleArn": role_arn, "RoleSessionName": "awssso-migrate", "DurationSeconds": 900}
-        more = {"ExternalId": external_id} if external_id else {}
-        return self._call("sts", keys, "assume_role", given, **parameters, **more)
+        more: dict[str, Any] = {"ExternalId": external_id} if external_id else {}
+        if seconds:
+            more["DurationSeconds"] = seconds
+        return self._call("sts", keys, "assume_role", given, RoleArn=role_arn, RoleSessionName=session_name, **more)
 
     # IAM
 
@@ -237,6 +258,7 @@ class Iam:
         raise fault
 
     def _client(self, service: str, keys: Keys) -> BaseClient:
+        partition_of(keys.region)  # it becomes part of the host's name (SECURITY A4)
         endpoint = self._environment.endpoint_override(f"AWS_ENDPOINT_URL_{service.upper()}", self._trusted_hosts)
         environment = self._environment
         proxy = environment.proxy_for(endpoint or f"https://{service}.amazonaws.com")
@@ -343,7 +365,7 @@ def process_keys(process: str, region: str) -> Keys:
 
 
 def _isolated_session() -> botocore.session.Session:
-    """Give a botocore session that reads no profile, no file and no data path of the user, and logs nothing."""
+    """Give a botocore session that reads no profile, file, service model or variable of the user, and logs nothing."""
     # It names modules to import, and a directory that one enters can set it (SECURITY T5).
     os.environ.pop("BOTOCORE_EXPERIMENTAL__PLUGINS", None)
     for name in ("botocore", "urllib3"):
@@ -353,6 +375,9 @@ def _isolated_session() -> botocore.session.Session:
     for name in ("config_file", "credentials_file"):
         _set_variable(session, name, os.devnull)
     _set_variable(session, "data_path", None)
+    # Nor is a model of a service taken from ~/.aws/models.
+    models = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    session.register_component("data_loader", models)
     _set_variable(session, "ignore_configured_endpoint_urls", True)
     _set_variable(session, "sts_regional_endpoints", "regional")
     return session

@@ -182,6 +182,16 @@ def test_an_endpoint_that_is_not_ours_gets_no_credentials(chained):
     assert "AWS_ENDPOINT_URL_STS" in done.stderr
 
 
+def test_a4_a_region_that_is_none_leads_no_signed_call_to_another_host(chained):
+    text = profile("elsewhere", "production.PowerUserAccess", more="region = us-east-1.evil.example/x\n")
+    with chained.config.open("a") as config:
+        config.write(text)
+    done = chained.run("exec", "elsewhere", "--", "true")
+    assert done.returncode == 2, done.stderr
+    assert "is not an AWS region" in done.stderr
+    assert chained.simulator.count("AssumeRole") == 0
+
+
 def test_an_unreachable_sts_is_a_network_error(chained):
     done = chained.run("exec", "deploy", "--", "true", AWS_ENDPOINT_URL_STS="http://127.0.0.1:9")
     assert done.returncode == 5

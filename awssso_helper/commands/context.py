@@ -224,18 +224,12 @@ class Context:
         held = _read(self._document(chain.start if chain else entry.role))
         if chain is None:
             return held
-        from awssso_helper import assume  # noqa: PLC0415 - brings botocore, which only a chained profile needs
+        from awssso_helper import assume, iam  # noqa: PLC0415 - bring botocore, which only a chained profile needs
 
         session = self.session_named(chain.start.session)
         self.terminal.detail(f"{entry.profile}: via {chain.source_profile}")
-        return assume.credentials(
-            chain,
-            held,
-            environment=self.environment,
-            region=entry.region or session.region,
-            endpoint=self.environment.endpoint_override("AWS_ENDPOINT_URL_STS", self.settings.trusted_endpoint_hosts),
-            trace=self.terminal.trace,
-        )
+        cloud = iam.Iam(self.environment, trusted_hosts=self.settings.trusted_endpoint_hosts, trace=self.terminal.trace)
+        return assume.credentials(chain, held, cloud=cloud, region=entry.region or session.region)
 
     def _document(self, role: Role) -> Secret:
         deadline = Deadline(AWS_SECONDS)
