@@ -13,6 +13,7 @@ import select
 import socket
 import ssl
 import sys
+import threading
 import time
 import weakref
 from base64 import b64encode
@@ -232,7 +233,7 @@ class _Connection(http.client.HTTPConnection):
 
     def _connected(self) -> socket.socket:
         """Connect to the first address that answers; each gets its share of the time, so that none can use up all."""
-        addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        addresses = _addresses(self.host, self.port, self.deadline)
         failure: OSError = TimeoutError("no time was left to connect")
         for tried, (family, kind, protocol, _, address) in enumerate(addresses):
             if self.deadline.passed():
@@ -359,6 +360,26 @@ def _body(response: http.client.HTTPResponse, limit: int, host: str) -> bytes:
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
     return body
+
+
+def _addresses(host: str, port: int, deadline: Deadline) -> Any:
+    """Give what getaddrinfo gives. The system's resolver knows no deadline, so a thread waits for it in our place."""
+    answer: list[Any] = []
+
+    def look_up() -> None:
+        try:
+            answer.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError) as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=look_up, name="look-up", daemon=True)
+    thread.start()
+    thread.join(deadline.remaining())
+    if not answer:
+        raise TimeoutError("no name server answered")
+    if isinstance(answer[0], Exception):
+        raise answer[0]
+    return answer[0]
 
 
 def _is_readable(connected: socket.socket) -> bool:

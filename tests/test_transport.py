@@ -3,8 +3,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import http.client
+import os
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 
@@ -210,6 +214,37 @@ def test_a_tls_handshake_that_stalls_ends_at_the_deadline(serve):
 def test_a_connection_that_is_never_accepted_ends_at_the_deadline():
     with full_listener("127.0.0.1") as port:
         assert "did not answer in time" in refusal_of(f"http://127.0.0.1:{port}", seconds=SHORT)
+
+
+SILENT_NAME_SERVER = """
+import os, socket, sys
+from awssso_helper.environment import Environment
+from awssso_helper.errors import NetworkError
+from awssso_helper.model import Deadline
+from awssso_helper.transport import Transport
+silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+silent.bind(("127.0.0.9", 53))
+try:
+    Transport(Environment({})).exchange(
+        "GET", "https://portal.example.com/x", headers={}, body=None, deadline=Deadline(0.5), limit=10
+    )
+except NetworkError as error:
+    print(error.message)
+silent.setblocking(False)
+print("asked" if silent.recv(512) else "")
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="a resolv.conf of its own takes root")
+def test_c2_a_name_server_that_never_answers_holds_us_no_longer_than_the_deadline(tmp_path):
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.9\noptions timeout:30 attempts:5\n")
+    (tmp_path / "nsswitch.conf").write_text("hosts: dns\n")
+    bound = "&&".join(f"mount --bind {tmp_path / name} /etc/{name}" for name in ("resolv.conf", "nsswitch.conf"))
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f'{bound} && exec "$@"', "sh", sys.executable, "-c", SILENT_NAME_SERVER],
+        capture_output=True, text=True, check=False, timeout=25,
+    )  # fmt: skip
+    assert done.stdout == "portal.example.com did not answer in time\nasked\n", done.stderr
 
 
 def test_one_dead_address_of_a_host_leaves_time_for_the_next(serve, monkeypatch):
