@@ -116,7 +116,7 @@ class _PatientStore(Store):
     """The store for askers who wait: a keyring that hangs leaves time to say so."""
 
     # What a read may take is cut already, here below.
-    opening_share = 1.0
+    reading_share = 1.0
 
     def get(self, key: str, deadline: Deadline) -> str | None:
         return super().get(key, deadline.sooner(deadline.remaining() * _KEYRING_SHARE))

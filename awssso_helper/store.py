@@ -57,6 +57,9 @@ _HEAD_START = "awssso-parts:"
 _GENERATIONS = "ab"
 _TRIES = 3
 _SECONDS_FOR_A_NAME = 3.0
+# A keyring hangs that takes this part of the time left, and no less than so many seconds.
+_SHARE = 0.5
+_LEAST_SECONDS = 1.0
 
 _LOCKED = frozenset({"KeyringLocked", "LockedException", "PromptDismissedException", "KeychainDenied"})
 _MISSING = frozenset({"NoKeyringError", "InitError", "SecretServiceNotAvailableException"})
@@ -71,9 +74,10 @@ class Store:
     that forks needs a store of its own on each side.
     """
 
-    # Where nobody is asked, a keyring opens in milliseconds, on a machine that forty calls at once keep busy in
-    # seconds. With this part of the default deadline an SDK hears within 3 seconds that it hangs.
-    opening_share: ClassVar[float] = 0.5
+    # Where nobody is asked, a keyring opens in milliseconds, and answers in as many once it is our turn; on a machine
+    # that forty calls at once keep busy in seconds. With this part of the time left for either, an SDK whose deadline
+    # is the default one hears within 3 seconds that it hangs.
+    reading_share: ClassVar[float] = _SHARE
 
     def __init__(
         self, environment: Environment, setting: str, *, may_prompt: bool, memory: memory_vault.OwnMemory | None = None
@@ -104,10 +108,7 @@ class Store:
             KeyringTimeoutError: it did not answer in time; where nobody may be asked, half the time is enough to know.
             KeyringError: it failed otherwise.
         """
-        if not self._may_prompt:
-            # Only this: behind it come the others of this user, whose turn each takes as long as it takes.
-            self._worker.run(lambda: self._vault().open(), deadline.sooner(deadline.remaining() * self.opening_share))
-        return self._ask(lambda vault: _value(vault, _word(key)), deadline)
+        return self._ask(lambda vault: _value(vault, _word(key)), deadline, self.reading_share)
 
     def put(self, key: str, value: str, deadline: Deadline) -> None:
         """Store a value, whole or in parts, and read it back.
@@ -144,15 +145,23 @@ class Store:
         """
         return bool(self._worker.run(lambda: self._vault().keeps_long, Deadline(_SECONDS_FOR_A_NAME)))
 
-    def _ask(self, task: Callable[[_Vault], T], deadline: Deadline) -> T:
+    def _ask(self, task: Callable[[_Vault], T], deadline: Deadline, share: float = _SHARE) -> T:
+        patience = 1.0 if self._may_prompt else share
+        turn = threading.Event()
+
         def job() -> T:
             vault = self._vault()
             # Before the lock: a person who is asked to unlock takes long, and others must not wait for that.
             vault.open()
             with _alone(self._environment.lock_dir / "keyring.lock", deadline):
+                turn.set()
                 return task(vault)
 
-        return self._worker.run(job, deadline)
+        if not self._may_prompt:
+            self._worker.run(lambda: self._vault().open(), _part_of(deadline, patience))
+        # The others of this user may be before us, and each takes as long as it takes; from our turn on it is the
+        # keyring that we wait for.
+        return self._worker.run(job, deadline, turn, patience)
 
     def _vault(self) -> _Vault:
         if not self._opened:
@@ -188,8 +197,9 @@ def _alone(lock: Path, deadline: Deadline) -> Iterator[None]:
 class _Job:
     """A task and what came of it."""
 
-    def __init__(self, task: Callable[[], Any]) -> None:
+    def __init__(self, task: Callable[[], Any], turn: threading.Event) -> None:
         self.task = task
+        self.turn = turn
         self.done = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
@@ -200,6 +210,7 @@ class _Job:
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits for it
             self.error = error
         self.done.set()
+        self.turn.set()
 
 
 class _Worker:
@@ -211,18 +222,21 @@ class _Worker:
         self._thread: threading.Thread | None = None
         self._overdue: threading.Event | None = None
 
-    def run(self, task: Callable[[], T], deadline: Deadline) -> T:
-        """Have a task done before the deadline.
+    def run(
+        self, task: Callable[[], T], deadline: Deadline, turn: threading.Event | None = None, patience: float = 1.0
+    ) -> T:
+        """Have a task done before the deadline; from its `turn` on, within the part `patience` of the time left.
 
         Raises:
             KeyringTimeoutError: it was not, or an earlier one still hangs.
         """
         if self._overdue is not None and not self._overdue.is_set():
             raise _too_late()
-        job = _Job(task)
+        job = _Job(task, turn or threading.Event())
         self._start()
         self._jobs.put(job)
-        if not job.done.wait(deadline.remaining()):
+        job.turn.wait(deadline.remaining())
+        if not job.done.wait(_part_of(deadline, patience).remaining()):
             self._overdue = job.done
             raise _too_late()
         if job.error is not None:
@@ -251,6 +265,10 @@ def _dismiss(worker: _Worker, opened: list[_Vault]) -> None:
     worker.end()
     for vault in opened:
         vault.close()
+
+
+def _part_of(deadline: Deadline, share: float) -> Deadline:
+    return deadline.sooner(max(deadline.remaining() * share, _LEAST_SECONDS))
 
 
 def _too_late() -> KeyringTimeoutError:

@@ -5,7 +5,9 @@ Each fault is met twice: by a process that does all by itself, and by an agent t
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -15,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 import keyring_backends
 import pytest
 from keyring_backends import FILE
-from test_agent import configure
+from secret_service import wait_until
+from test_agent import configure, needs_root
 
+from awssso_helper import files
+from awssso_helper.model import Deadline
 from awssso_helper.role_cache import session_key
 
 if TYPE_CHECKING:
@@ -137,6 +142,65 @@ def test_d3_d4_d6_d7_soak_the_answer_comes_within_three_seconds(name, asker, sig
     if name in HEALED_BY_LOGIN:
         signed_in.ok("login", "--no-sync")
         assert signed_in.document(READER)
+
+
+@contextlib.contextmanager
+def hanging_once_opened(user, service) -> Iterator[None]:
+    """Let whoever asks the keyring open it, wait for its turn, and then wait for an answer that does not come."""
+    lock = user.home / ".local/state/awssso/locks/keyring.lock"
+
+    def is_waited_for() -> bool:
+        """Say whether another process has come to the lock: it opens the keyring before, and reads it after."""
+        found = (each for each in Path("/proc").glob("[0-9]*/fd/*") if f"/{os.getpid()}/" not in str(each))
+        return any(_target(each) == str(lock) for each in found)
+
+    def stop_it_then() -> None:
+        with files.locked(lock, Deadline(SECONDS)):
+            is_held.set()
+            wait_until(is_waited_for, "nobody came to the keyring's lock")
+            service.stop()
+
+    is_held = threading.Event()
+    stopper = threading.Thread(target=stop_it_then)
+    stopper.start()
+    assert is_held.wait(60)
+    yield
+    stopper.join()
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+def demand_words_while_it_hangs(user, service) -> float:
+    with hanging_once_opened(user, service):
+        done, seconds = asked(user)
+    assert (done.returncode, done.stdout) == (4, ""), done
+    assert "does not answer" in done.stderr
+    return seconds
+
+
+@needs_root
+@pytest.mark.parametrize("asker", ASKERS)
+def test_d3_a_keyring_that_opens_and_then_hangs_is_said_well_before_the_deadline(asker, signed_in, secret_service):
+    agent = "off" if asker == "by itself" else "on"
+    signed_in.settings("deadline_seconds = 12", f"agent = {agent}")
+    # Half of the time is enough to know it; twice as long a wait would be the deadline itself.
+    assert demand_words_while_it_hangs(signed_in, secret_service) < 10
+
+
+@pytest.mark.soak
+@needs_root
+@pytest.mark.parametrize("asker", ASKERS)
+def test_d3_soak_a_keyring_that_opens_and_then_hangs_is_said_within_three_seconds(
+    asker, signed_in, secret_service, figures
+):
+    seconds = demand_words_while_it_hangs(signed_in, secret_service)
+    figures(seconds=f"{seconds:.2f}")
+    assert seconds < SECONDS
 
 
 def test_d2_a_keyring_that_loses_the_renewed_token_is_said_and_no_success(sandbox, tmp_path):
