@@ -150,7 +150,8 @@ class _Sandbox:
         directory.mkdir(parents=True)
         self.variables["AWSSSO_CONFIG"] = str(directory / "config")
         (directory / "config").write_text(
-            "# The sandbox's tokens are made up; a plain file will do.\nkeyring = plaintext-file\n"
+            "# The sandbox's tokens are made up; a plain file will do, wherever temporary files are.\n"
+            "keyring = plaintext-file\nothers_may_write = True\n"
         )
 
     def _write_start_files(self) -> None:

@@ -174,6 +174,8 @@ class Environment:
 
     def shown(self, path: Path) -> str:
         """Write a path as people know it, with `~` for the home directory."""
+        if path == self.home:
+            return "~"
         try:
             return f"~/{path.relative_to(self.home).as_posix()}"
         except ValueError:

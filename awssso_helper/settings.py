@@ -42,6 +42,11 @@ agent = boolean(default=True)
 agent_idle_hours = float(min=0.1, max=168, default=8)
 agent_audit = boolean(default=False)
 
+# awssso writes no AWS config or credentials file that somebody else can write too, or put another in the place of: a
+# line in it runs programs. True accepts that, where a file system knows no owners (Windows drives under WSL) or the
+# others are trusted.
+others_may_write = boolean(default=False)
+
 # Hosts, beside loopback, that AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC may name: tokens are sent there.
 trusted_endpoint_hosts = string_list(default=list())
 
@@ -177,6 +182,7 @@ class Settings:
     agent: bool = True
     agent_idle: float = 8 * 3600.0
     agent_audit: bool = False
+    others_may_write: bool = False
     trusted_endpoint_hosts: tuple[str, ...] = ()
     browser: str = ""
     launcher: str = ""
@@ -323,6 +329,7 @@ def _settings(config: Any) -> Settings:
         agent=config["agent"],
         agent_idle=config["agent_idle_hours"] * 3600,
         agent_audit=config["agent_audit"],
+        others_may_write=config["others_may_write"],
         trusted_endpoint_hosts=tuple(host.lower() for host in config["trusted_endpoint_hosts"]),
         browser=config["browser"],
         launcher=config["launcher"],

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 def run(context: Context) -> int:
     """Write an SSO session to the AWS config file."""
+    context.demand_own_files()
     session = _asked_session(context)
     config_file = context.environment.aws_config_file
     default_region = context.options.default_region

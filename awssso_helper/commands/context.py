@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from awssso_helper import agent_client, aws_config, catalog, choice, files, settings, shelf
+from awssso_helper import agent_client, aws_config, catalog, choice, files, settings, shelf, strict_modes
 from awssso_helper.credentials import Credentials
 from awssso_helper.discovery import Memory
 from awssso_helper.endpoints import normalised_start_url, partition_of
@@ -60,6 +60,18 @@ class Context:
     def settings(self) -> settings.Settings:
         """The user's settings."""
         return settings.load(self.environment.settings_file)
+
+    def demand_own_files(self) -> None:
+        """Make sure that nobody else can write the AWS files that are about to be written, or what profiles will call.
+
+        Raises:
+            RefusedError: somebody can, and the settings do not accept that.
+        """
+        environment = self.environment
+        if self.settings.others_may_write:
+            return
+        called = environment.data_dir / "bin" / "awssso"
+        strict_modes.demand((environment.aws_config_file, environment.aws_credentials_file, called), environment)
 
     @cached_property
     def store(self) -> Store:

@@ -50,6 +50,9 @@ class _PersonGuide:
 def run(context: Context) -> int:
     """Sign in to each chosen session, then sync."""
     chosen = context.chosen_sessions()
+    if not context.options.no_sync:
+        # Now, and not when the browser has been and gone.
+        context.demand_own_files()
     if context.settings.keyring == MEMORY:
         _demand_agent(context)
     signed_in = list(each_of(context, chosen, lambda session: _sign_in(context, session)))

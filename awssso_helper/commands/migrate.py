@@ -131,6 +131,8 @@ class _Migrate:
         """Plan, show, ask, do."""
         context, options, terminal = self._context, self._options, self._terminal
         self._demand_two_files()
+        if not options.dry_run:
+            context.demand_own_files()
         found, config, credentials = self._found()
         records = self._journal.read()
         has_jobs = any(job.is_unfinished or job.stage == jobs.LOCAL for job in records.jobs)
@@ -257,6 +259,7 @@ class _Migrate:
         if not chosen:
             self._terminal.tell("there is nothing to undo")
             return 0
+        self._context.demand_own_files()
         for job in chosen:
             self._terminal.tell(f"would restore {_label(job)}: key Active, section as it was, SSO profile gone")
         self._demand_yes(f"undo the migration of {_count(len(chosen), 'key')}?", "awssso migrate --undo --yes")

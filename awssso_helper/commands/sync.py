@@ -54,6 +54,8 @@ def synced(context: Context, sessions: list[SsoSession]) -> int:
     options = context.options
     is_dry, wants_json = getattr(options, "dry_run", False), getattr(options, "json", False)
     asks_all = getattr(options, "full", False)
+    if not is_dry:
+        context.demand_own_files()
 
     def discovered(session: SsoSession) -> Found:
         refuse_moved(session, context.credentials.sign_in_of(session.name, Deadline(KEYRING_SECONDS)))

@@ -8,20 +8,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awssso_helper.doctor.findings import Finding, Repair
-
-if sys.platform != "win32":
-    import grp
-    import pwd
+from awssso_helper import strict_modes
+from awssso_helper.doctor.findings import Finding, Repair, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from awssso_helper.doctor.patient import Patient
 
-_ROOT = 0
-# Homebrew's directories belong to the group of those who may use sudo.
-_ADMINISTRATORS = frozenset({"admin", "wheel", "sudo"})
+_FINDINGS: dict[strict_modes.Writers, tuple[str, Severity]] = {
+    "owner": ("owned-by-another", "problem"),
+    "all": ("writable-by-all", "problem"),
+    "group": ("writable-by-group", "warning"),
+}
 
 
 def permissions(patient: Patient) -> Iterator[Finding]:
@@ -43,51 +42,17 @@ def permissions(patient: Patient) -> Iterator[Finding]:
         yield Finding("home-of-another", "warning", what, "run awssso as the user whose home this is")
 
 
+def _writable(patient: Patient, path: Path, seen: set[Path]) -> Iterator[Finding]:
+    for opening in strict_modes.openings(path):
+        if opening.path in seen:
+            continue
+        seen.add(opening.path)
+        what, hint = opening.said(patient.environment.shown(opening.path))
+        identity, severity = _FINDINGS[opening.writers]
+        yield Finding(identity, severity, what, hint)
+
+
 if sys.platform != "win32":
-
-    def _writable(patient: Patient, path: Path, seen: set[Path]) -> Iterator[Finding]:
-        """Look at a path and all directories above it: who can write one of them can put another file in place."""
-        real = Path(os.path.realpath(path))
-        child: os.stat_result | None = None
-        for each in (real, *real.parents):
-            try:
-                status = each.stat()
-            except OSError:
-                continue
-            if each not in seen:
-                seen.add(each)
-                yield from _writable_findings(patient, each, status, child)
-            child = status
-
-    def _writable_findings(
-        patient: Patient, path: Path, status: os.stat_result, child: os.stat_result | None
-    ) -> Iterator[Finding]:
-        shown = patient.environment.shown(path)
-        if status.st_uid not in (os.geteuid(), _ROOT):
-            what = f"{shown} belongs to another user, who can change what awssso does"
-            yield Finding("owned-by-another", "problem", what, f"ls -ld {shown}")
-            return
-        # In a sticky directory (/tmp) others can add, but not replace what is not theirs.
-        is_guarded = status.st_mode & stat.S_ISVTX and child is not None and child.st_uid in (os.geteuid(), _ROOT)
-        if is_guarded:
-            return
-        if status.st_mode & 0o002:
-            yield Finding("writable-by-all", "problem", f"everybody can write {shown}", f"chmod o-w {shown}")
-        elif status.st_mode & 0o020 and not _is_harmless(status.st_gid):
-            yield Finding("writable-by-group", "warning", f"a group can write {shown}", f"chmod g-w {shown}")
-
-    def _is_harmless(group: int) -> bool:
-        """Say whether a group has nobody but this user, or only people who can become root anyway."""
-        if group == _ROOT:
-            return True
-        try:
-            user, entry = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
-        except KeyError:
-            return False
-        if entry.gr_name in _ADMINISTRATORS:
-            return True
-        born_into = {each.pw_name for each in pwd.getpwall() if each.pw_gid == group}
-        return {*entry.gr_mem, *born_into} <= {user, "root"}
 
     def _not_private(patient: Patient, path: Path) -> Iterator[Finding]:
         try:
