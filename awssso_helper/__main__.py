@@ -20,6 +20,7 @@ def main() -> "NoReturn":
             from awssso_helper import warm  # noqa: PLC0415 - only the lane taken is loaded
 
             warm.answer(arguments)
+        _open_standard_files()
         from awssso_helper.credential_process import run as run_lane  # noqa: PLC0415
 
         _leave(run_lane(arguments[1:]))
@@ -38,6 +39,7 @@ def main() -> "NoReturn":
         from awssso_helper import __version__  # noqa: PLC0415
 
         _say(f"awssso {__version__}\n".encode())
+    _open_standard_files()
     if arguments == ["agent", "serve"]:
         # It stays for hours, and needs neither a parser nor the other commands in memory.
         from awssso_helper.agent import main as run_agent  # noqa: PLC0415
@@ -46,6 +48,26 @@ def main() -> "NoReturn":
     from awssso_helper.cli import run  # noqa: PLC0415
 
     _leave(run(arguments))
+
+
+def _open_standard_files() -> None:
+    """Put `/dev/null` where stdin, stdout or stderr is closed.
+
+    Else the next file or socket that we open would get that number, and a secret written to stdout would go there
+    (SECURITY A8). The quick lanes before hold nothing open when they write, and say by their status that nobody can
+    have got it.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - a descriptor, for the whole run
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _say(text: bytes) -> "NoReturn":

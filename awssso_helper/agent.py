@@ -741,7 +741,7 @@ class Door:
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            listener.bind(warm.address(raw))
+            warm.at_address(raw, listener.bind)
             path.chmod(0o600)
             listener.listen(_MOST_CONNECTIONS)
         except OSError:
@@ -765,7 +765,7 @@ def _demand_nobody(directory: bytes) -> None:
     """Make sure that nobody serves there: an agent with another state directory, and so with another lock."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
-            connection.connect(warm.address(directory))
+            warm.at_address(directory, connection.connect)
         except OSError:
             return
     raise RefusedError("another agent serves there")

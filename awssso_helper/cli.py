@@ -60,9 +60,6 @@ _NEWS_TELLERS = frozenset({"login", "logout", "status", "list", "configure"})
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit status. Errors end here, in one line and a hint."""
-    from awssso_helper.credential_process import open_standard_files  # noqa: PLC0415 - before anything opens a file
-
-    open_standard_files()
     keep_tracebacks_away()
     core_dump.forbid()
     from awssso_helper.environment import Environment  # noqa: PLC0415

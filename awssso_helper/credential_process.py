@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -44,7 +43,6 @@ _TIME_TO_SPEAK = 0.3
 def run(arguments: Sequence[str]) -> int:
     """Answer and give the exit status. stdout gets the document in one write, or nothing at all."""
     began, gate = _waited()
-    open_standard_files()
     keep_tracebacks_away()
     core_dump.forbid()
     outcome = _Outcome()
@@ -221,22 +219,3 @@ def _write(descriptor: int, data: bytes) -> bool:
     except OSError:
         return False
     return True
-
-
-def open_standard_files() -> None:
-    """Put `/dev/null` where stdin, stdout or stderr is closed.
-
-    Else the next file or socket that we open would get that number, and a secret written to stdout would go
-    there (SECURITY A8).
-    """
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)
-            if opened != descriptor:
-                os.dup2(opened, descriptor)
-                os.close(opened)
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - a descriptor, for the whole run
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

@@ -7,6 +7,10 @@ and any miss becomes the full command.
 import _socket
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 if sys.platform != "win32":
     # There is no agent to ask there, and other rooms import this one all the same.
     import posix
@@ -84,7 +88,7 @@ def connected(environ: dict[bytes, bytes], patience: float = PATIENCE) -> _socke
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
             connection.settimeout(patience)
-            connection.connect(address(directory))
+            at_address(directory, connection.connect)
         except OSError:
             connection.close()
             continue
@@ -94,16 +98,20 @@ def connected(environ: dict[bytes, bytes], patience: float = PATIENCE) -> _socke
     return None
 
 
-def address(directory: bytes) -> bytes:
-    """Give the socket's address; a path that is too long for one goes through /proc (sun_path holds 107 bytes).
+def at_address(directory: bytes, act: "Callable[[bytes], object]") -> None:
+    """Bind or connect at the socket's address; a path that is too long for one goes through /proc.
 
-    The directory stays open for that, as long as the process lives.
+    The directory is open meanwhile only: it may have got the number of a standard file that is closed.
     """
     path = directory + b"/agent.sock"
     if len(path) <= 103:  # noqa: PLR2004 - sun_path of macOS; Linux has four more
-        return path
+        act(path)
+        return
     opened = posix.open(directory, posix.O_RDONLY)
-    return b"/proc/self/fd/%d/agent.sock" % opened
+    try:
+        act(b"/proc/self/fd/%d/agent.sock" % opened)
+    finally:
+        posix.close(opened)
 
 
 def peer_uid(connection: _socket.socket) -> int:

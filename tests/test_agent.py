@@ -118,7 +118,7 @@ def connections(sandbox, count: int, said: bytes = b""):
         made = []
         for _ in range(count):
             connection = opened.enter_context(contextlib.closing(socket.socket(socket.AF_UNIX)))
-            connection.connect(os.fsdecode(warm.address(os.fsencode(place(sandbox)))))
+            warm.at_address(os.fsencode(place(sandbox)), connection.connect)
             with contextlib.suppress(OSError):
                 connection.sendall(said)
             made.append(connection)
@@ -580,7 +580,7 @@ def test_it_does_not_take_away_the_socket_of_somebody_else(served):
     address = place(served) / "agent.sock"
     address.unlink()
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as other:
-        other.bind(os.fsdecode(warm.address(os.fsencode(place(served)))))
+        warm.at_address(os.fsencode(place(served)), other.bind)
         os.kill(pid, signal.SIGTERM)
         wait_for_end(pid)
         assert address.is_socket()

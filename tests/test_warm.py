@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from secret_service import wait_until
 from test_agent import configure
 
 from awssso_helper import __version__, credential_process, launcher, warm
+from awssso_helper.environment import Environment
 
 READER = "corp/210987654321/ReadOnlyAccess"
 WARM = ("-c", launcher.GO, str(Path(warm.__file__).parent))
@@ -112,6 +114,38 @@ def test_a8_closed_standard_files_do_no_harm(served):
     for closed in ("1>&-", "0<&- 1>&- 2>&-"):
         done = served.program("/bin/sh", "-c", f"{line} {closed}")
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+@pytest.fixture
+def far_away(sandbox):
+    """Signed in, without an agent, which has been there; the path of its socket is too long for one."""
+    sandbox.settings("keyring = plaintext-file", "agent = off")
+    configure(sandbox)
+    sandbox.ok("login", "--no-sync")
+    runtime = sandbox.home / ("long" * 30)
+    (runtime / "awssso").mkdir(mode=0o700, parents=True)
+    sandbox.variables["XDG_RUNTIME_DIR"] = str(runtime)
+    return sandbox
+
+
+@pytest.mark.parametrize("closed", [" ".join(each) for each in product(("", "0<&-"), ("", "1>&-"), ("", "2>&-"))])
+def test_a8_closed_standard_files_do_no_harm_where_the_sockets_path_is_long(far_away, closed):
+    done = far_away.program("/bin/sh", "-c", f"{AWSSSO} credential-process {READER} {closed}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.stdout == "") == ("1>" in closed)
+
+
+@pytest.mark.parametrize("agent", ["an agent", "no agent"])
+def test_asking_leaves_nothing_open(far_away, agent):
+    if agent == "an agent":
+        far_away.settings("keyring = plaintext-file")
+        far_away.document(READER)
+    environ = Environment(far_away.variables).as_bytes()
+    before = {each.name for each in Path("/dev/fd").iterdir()}
+    for _ in range(20):
+        found = warm.asked(warm.request(b"get", [READER.encode()], environ), environ)
+        assert (found is not None) == (agent == "an agent")
+    assert {each.name for each in Path("/dev/fd").iterdir()} == before
 
 
 def test_a_refusal_is_the_agents_line_and_its_status(served):
