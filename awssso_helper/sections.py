@@ -1,7 +1,7 @@
 """One section of `~/.aws/config` or `~/.aws/credentials` as exact bytes: found, changed, cut out, put back.
 
-Text in, text out, no file is touched. A section is its header with the comments right above it and all below, up to
-the comments right above the next header; every byte outside it stays what it was.
+Text in, text out, no file is touched. A section is its header and all down to the last of its settings; the comments
+and blank lines between two sections belong to neither, and stay where they are when a section goes and comes back.
 """
 
 from __future__ import annotations
@@ -30,32 +30,42 @@ class Section(NamedTuple):
     text: bytes
 
 
-def split(file: ConfigFile) -> tuple[bytes, list[Section]]:
-    """Take a file apart: what stands before the first section, and the sections; joined they are the file.
+class Spot(NamedTuple):
+    """Where a section stands: so many lines that belong to no section are above it.
 
-    A marker of the managed block parts sections too, and stands among them without a header.
+    Cutting sections out and putting them back changes none of those lines, so the number stays good.
     """
-    starts: list[tuple[int, str]] = []
+
+    header: str
+    above: int
+
+
+class _Span(NamedTuple):
+    """The lines of a section, from its header to behind its last setting."""
+
+    header: str
+    start: int
+    stop: int
+
+
+def _spans(file: ConfigFile) -> list[_Span]:
+    """Find the sections; a marker of the managed block ends one, too."""
+    spans: list[_Span] = []
+    is_open = False
     for number, line in enumerate(file.lines):
-        if aws_config.marker(line):
-            starts.append((number, ""))
-        elif line.kind == "header":
-            starts.append((_start(file, number), line.text))
-    if not starts:
-        return file.data, []
-    stops = [*(start for start, _ in starts[1:]), len(file.lines)]
-    return aws_config.joined(file.lines[: starts[0][0]]), [
-        Section(header, aws_config.joined(file.lines[start:stop]))
-        for (start, header), stop in zip(starts, stops, strict=True)
-    ]
+        if line.kind == "header":
+            spans.append(_Span(line.text, number, number + 1))
+            is_open = True
+        elif aws_config.marker(line):
+            is_open = False
+        elif is_open and line.kind in ("key", "more"):
+            # Comments and blank lines above it are within the section.
+            spans[-1] = spans[-1]._replace(stop=number + 1)
+    return spans
 
 
-def _start(file: ConfigFile, header: int) -> int:
-    """Go up over the comments right above a header."""
-    start = header
-    while start and file.lines[start - 1].kind == "comment" and not aws_config.marker(file.lines[start - 1]):
-        start -= 1
-    return start
+def _span(file: ConfigFile, header: str) -> _Span | None:
+    return next((span for span in _spans(file) if span.header == header), None)
 
 
 def headers(file: ConfigFile) -> tuple[str, ...]:
@@ -65,7 +75,26 @@ def headers(file: ConfigFile) -> tuple[str, ...]:
 
 def text_of(file: ConfigFile, header: str) -> bytes | None:
     """Give the bytes of a section, or None where there is none."""
-    return next((each.text for each in split(file)[1] if each.header == header), None)
+    span = _span(file, header)
+    return None if span is None else aws_config.joined(file.lines[span.start : span.stop])
+
+
+def around(file: ConfigFile, header: str) -> tuple[bytes, bytes]:
+    """Give what stands before a section and what stands behind it; where there is none, all stands before it."""
+    span = _span(file, header)
+    if span is None:
+        return file.data, b""
+    return aws_config.joined(file.lines[: span.start]), aws_config.joined(file.lines[span.stop :])
+
+
+def between(file: ConfigFile) -> bytes:
+    """Give all that belongs to no section."""
+    start = 0
+    texts = []
+    for span in _spans(file):
+        texts.append(aws_config.joined(file.lines[start : span.start]))
+        start = span.stop
+    return b"".join(texts) + aws_config.joined(file.lines[start:])
 
 
 def profile_header(file: ConfigFile, profile: str) -> str | None:
@@ -101,47 +130,107 @@ def without(file: ConfigFile, header: str) -> bytes:
     Raises:
         RefusedError: something else would change with it.
     """
-    head, parts = split(file)
-    kept = [each.text for each in parts if each.header != header]
-    return aws_config.checked(file, head + b"".join(kept), changed_section=header)
+    return aws_config.checked(file, b"".join(around(file, header)), changed_section=header)
 
 
-def put_back(file: ConfigFile, section: Section, order: Sequence[str]) -> bytes:
-    """Put a section that was cut out where it was; `order` are the headers of the file as it was then.
+# Where a section goes back to
 
-    It goes right before the next of its old neighbours that is still there, else right behind the last one before
-    it, else to the end. Where nothing else has changed, the bytes are what they were.
+
+def layout(file: ConfigFile) -> tuple[Spot, ...]:
+    """Say where each section stands."""
+    spots: list[Spot] = []
+    owned = 0
+    for span in _spans(file):
+        spots.append(Spot(span.header, span.start - owned))
+        owned += span.stop - span.start
+    return tuple(spots)
+
+
+def woven(now: Sequence[Spot], header: str, then: Sequence[Spot]) -> tuple[Spot, ...]:
+    """Give the layout with a section that was cut out, as if it were back; `then` is the layout before it was cut."""
+    if any(spot.header == header for spot in now):
+        return tuple(now)
+    index, above = _place(now, header, then)
+    return (*now[:index], Spot(header, above), *now[index:])
+
+
+def _place(now: Sequence[Spot], header: str, then: Sequence[Spot]) -> tuple[int, int]:
+    """Find a section's place: how many sections and how many lines between sections come before it.
+
+    It is as far from its old neighbour above as it was, and not below its old neighbour below.
+    """
+    was = {spot.header: spot.above for spot in then}
+    here = {spot.header: spot.above for spot in now}
+    if header not in was:
+        return len(now), max(here.values(), default=0)
+    order = [spot.header for spot in then]
+    at = order.index(header)
+    before = next((each for each in reversed(order[:at]) if each in here), None)
+    behind = next((each for each in order[at + 1 :] if each in here), None)
+    above = was[header]
+    if before is not None:
+        above += here[before] - was[before]
+    elif behind is not None:
+        above += here[behind] - was[behind]
+    if behind is not None:
+        above = min(above, here[behind])
+    above = max(above, 0)
+    index = sum(spot.above <= above for spot in now)
+    if behind is not None and here[behind] == above:
+        index = [spot.header for spot in now].index(behind)
+    return index, above
+
+
+def put_back(file: ConfigFile, section: Section, then: Sequence[Spot]) -> bytes:
+    """Put a section that was cut out where it was; `then` is the layout of the file before.
+
+    Where nothing else has changed since, the bytes are what they were.
 
     Raises:
         RefusedError: there is another section of this name, or something else would change.
     """
-    head, parts = split(file)
-    there = [each.header for each in parts]
-    if section.header in there:
+    lengths = [span.stop - span.start for span in _spans(file)]
+    total = len(file.lines) - sum(lengths)
+    is_known = any(spot.header == section.header for spot in then)
+    index, above = _place(layout(file), section.header, then) if is_known else (len(lengths), total)
+    return _with_section_at(file, sum(lengths[:index]) + min(above, total), section)
+
+
+def put_back_with_comments(file: ConfigFile, section: Section, order: Sequence[str]) -> bytes:
+    """Put back what an earlier version cut out, which took the comments above a section and what followed it along.
+
+    It goes right before the next of its old neighbours in `order` that is still there and the comments above that,
+    else to the end.
+
+    Raises:
+        RefusedError: as `put_back`.
+    """
+    later = order[order.index(section.header) + 1 :] if section.header in order else ()
+    behind = next((each for each in later if each in headers(file)), None)
+    if behind is None:
+        return _with_section_at(file, len(file.lines), section)
+    at = next(n for n, line in enumerate(file.lines) if line.kind == "header" and line.text == behind)
+    while at and file.lines[at - 1].kind == "comment":
+        at -= 1
+    return _with_section_at(file, at, section)
+
+
+def _with_section_at(file: ConfigFile, number: int, section: Section) -> bytes:
+    if section.header in headers(file):
         raise RefusedError(
             f"{file.name} has a section {section.header[:64]!a} again", hint="rename or remove it, then try again"
         )
-    at = _place(section.header, there, order)
-    texts = [each.text for each in parts]
-    before, behind = head + b"".join(texts[:at]), b"".join(texts[at:])
-    newline = aws_config.newline_of(file)
-    text = section.text
+    before, behind = aws_config.joined(file.lines[:number]), aws_config.joined(file.lines[number:])
     if before and not before.endswith((b"\n", b"\r")):
-        before += newline
-    if behind and not text.endswith((b"\n", b"\r")):
-        text += newline
-    return aws_config.checked(file, before + text + behind, changed_section=section.header)
+        before += aws_config.newline_of(file)
+    after = before + parted(section.text, behind, file) + behind
+    return aws_config.checked(file, after, changed_section=section.header)
 
 
-def _place(header: str, there: Sequence[str], order: Sequence[str]) -> int:
-    at = order.index(header) if header in order else len(order)
-    for each in order[at + 1 :]:
-        if each in there:
-            return there.index(each)
-    for each in reversed(order[:at]):
-        if each in there:
-            return there.index(each) + 1
-    return len(there)
+def parted(text: bytes, behind: bytes, file: ConfigFile) -> bytes:
+    """Give the text with the final newline that it needs where something stands behind it."""
+    is_open = bool(text and behind) and not text.endswith((b"\n", b"\r"))
+    return text + aws_config.newline_of(file) if is_open else text
 
 
 def replaced(file: ConfigFile, header: str, text: bytes) -> bytes:
@@ -150,9 +239,8 @@ def replaced(file: ConfigFile, header: str, text: bytes) -> bytes:
     Raises:
         RefusedError: something else would change.
     """
-    head, parts = split(file)
-    texts = [text if each.header == header else each.text for each in parts]
-    return aws_config.checked(file, head + b"".join(texts), changed_section=header)
+    before, behind = around(file, header)
+    return aws_config.checked(file, before + parted(text, behind, file) + behind, changed_section=header)
 
 
 def with_settings(file: ConfigFile, header: str, changes: Mapping[str, Value | None]) -> bytes:
@@ -171,8 +259,8 @@ def with_settings(file: ConfigFile, header: str, changes: Mapping[str, Value | N
         edited = aws_config.edited_lines(
             tuple(aws_config.lines_of(text)), values, (aws_config.PROCESS, "region"), newline
         )
-        head, parts = split(file)
-        after = head + b"".join(edited if each.header == header else each.text for each in parts)
+        before, behind = around(file, header)
+        after = before + parted(edited, behind, file) + behind
     aws_config.checked(file, after, changed_section=header)
     now = aws_config.parsed(after, name=file.name).sections.get(header, {})
     if any(now.get(key) != value for key, value in changes.items()):

@@ -27,7 +27,8 @@ def test_a_key_is_retired_undone_retired_again_and_deleted(user, cloud):
     done = user.migrate("--map", f"prod={ADMIN}")
     assert cloud.status(key) == "Inactive"
     assert user.who("prod").startswith(sso_arn(PRODUCTION, ADMIN))
-    assert user.credentials.read_bytes() == b"# mine\n\n"
+    assert user.credentials.read_bytes() == b"# mine\n\n\n# more\n"
+    assert "only comments are left" in done.stderr
     assert "[profile prod]" in user.config.read_text()
     assert "region = eu-central-1\noutput = json" in user.config.read_text()
     assert "SSO works: AdministratorAccess" in done.stderr
@@ -48,6 +49,8 @@ def test_a_key_is_retired_undone_retired_again_and_deleted(user, cloud):
     assert (refused.returncode, "was deleted" in refused.stderr) == (6, True)
     assert user.key_leaks() == []
     assert all(key.secret not in path.read_text() for path in user.keyring_files.iterdir())
+    # What a person wrote above and below the section outlives the key.
+    assert user.credentials.read_bytes() == b"# mine\n\n\n# more\n"
 
 
 @pytest.mark.parametrize("aws", [AWS_V1, AWS_V2], ids=["v1", "v2"])
@@ -93,6 +96,29 @@ def test_the_credentials_file_goes_when_it_holds_nothing_any_more_and_comes_back
     user.ok("migrate", "--undo", "--yes")
     assert user.both() == before
     assert user.credentials.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("order", [("first", "second"), ("second", "first")], ids=" then ".join)
+def test_h4_two_keys_retired_one_by_one_and_undone_in_any_order_give_every_byte_back(user, order):
+    """The blank lines round them as well, with which the file went."""
+    user.has(" \n", section("second", user.key()), "\n\n", section("first", user.key(STAGING, "ci")), "\n")
+    before = user.both()
+    user.migrate("--map", f"first={ADMIN}")
+    assert user.credentials.exists()
+    user.migrate("--map", f"second={ADMIN}")
+    assert not user.credentials.exists()
+    for name in order:
+        user.ok("migrate", "--undo", name, "--yes")
+    assert user.both() == before
+
+
+def test_comments_between_sections_stay_where_they_are(user):
+    user.has("# the laptop\n", section("prod", user.key()), "# ask ada\n\n# theirs\n[other]\nregion = eu-west-1\n")
+    before = user.both()
+    user.migrate("--map", f"prod={ADMIN}")
+    assert user.credentials.read_bytes() == b"# the laptop\n# ask ada\n\n# theirs\n[other]\nregion = eu-west-1\n"
+    user.ok("migrate", "--undo", "--yes")
+    assert user.both() == before
 
 
 def test_a_symbolic_link_to_the_credentials_file_stays_one(user):

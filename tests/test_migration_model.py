@@ -40,7 +40,7 @@ aws_secret_access_key = {SECRET}
 output = json
 
 """.encode()
-ONLY_KEY = f"[work]\naws_access_key_id={KEY}\naws_secret_access_key={SECRET}".encode()
+ONLY_KEY = f"\n \n[work]\naws_access_key_id={KEY}\naws_secret_access_key={SECRET}".encode()
 CONFIG = f"""[sso-session corp]
 sso_region = us-east-1
 
@@ -318,6 +318,8 @@ def planned(state: State) -> Job:
         initial="Active",
         targets=targets,
         order=sections.headers(credentials),
+        above=tuple(spot.above for spot in sections.layout(credentials)),
+        blank="" if sections.between(credentials).strip() else sections.between(credentials).decode(),
         dependants=key.dependants,
     )
 
@@ -469,6 +471,53 @@ def test_from_every_state_of_deletion_a_second_run_completes_it(everything):
             after = run(replace(state, sso=True, may_change=True), delete).state
             assert after.job
             assert (after.job.stage, after.vault) == (jobs.DELETED, ())
+
+
+def migrated_by_an_earlier_version(begun: State) -> State:
+    """What version 1 of the vault left: sections with the comments above them and all up to those of the next."""
+    old = CONFIG.decode().partition("[profile old]")[2].partition("[profile deploy]")[0]
+    whole = {
+        "work": (None, "# the laptop\n[work]\n" + CREDENTIALS.decode().partition("[work]\n")[2]),
+        "old": (f"[profile old]{old}", None),
+    }
+    now = planned(begun)
+    targets = tuple(
+        replace(
+            target,
+            lead=1 if target.profile == "work" else 0,
+            config_digest=edits.config_digest((whole[target.profile][0] or "").encode() or None),
+            credentials_digest=edits.digest_of((whole[target.profile][1] or "").encode() or None),
+        )
+        for target in now.targets
+    )
+    job = replace(
+        now, targets=targets, above=(), blank="", stage=jobs.RETIRED, reached="deactivate", manager=ROLE,
+        began_at=NOW - 100, local_at=NOW - 100, touched_at=NOW - 100, retired_at=NOW - 100,
+    )  # fmt: skip
+    record = {
+        "version": 1, "key_id": KEY, "secret": SECRET,
+        "sections": {name: {"config": each[0], "credentials": each[1]} for name, each in whole.items()},
+    }  # fmt: skip
+    key_lines = f"aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
+    old = f"[profile old]\n{key_lines}region = eu-west-1\n"
+    config = CONFIG.decode().replace(old, f"[profile old]\nregion = eu-west-1\ncredential_process = {PROCESS}\n")
+    config += f"\n[profile work]\ncredential_process = {PROCESS}\noutput = json\n"
+    credentials = CREDENTIALS.decode().removesuffix(whole["work"][1])
+    return State(
+        config=config.encode(), credentials=credentials.encode(), vault=((KEY, json.dumps(record)),),
+        status="Inactive", job=jobs.from_values(jobs.values(job)),
+    )  # fmt: skip
+
+
+def test_what_an_earlier_version_retired_is_undone_byte_for_byte():
+    begun = State()
+    state = migrated_by_an_earlier_version(begun)
+    assert SECRET.encode() not in state.config + state.credentials
+    assert is_original(run(state, undo).state, begun)
+    # A section that came below it meanwhile is above it then.
+    more = replace(state, credentials=state.credentials + b"[new]\nregion = us-east-1\n")
+    after = run(more, undo).state.credentials
+    assert after == more.credentials + begun.credentials[len(state.credentials) :]
 
 
 def test_i4_a_section_that_somebody_edits_before_it_is_cut_stays_as_they_left_it():

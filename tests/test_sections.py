@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from awssso_helper import aws_config, sections
@@ -50,38 +50,96 @@ def readable(data: bytes):
 
 @given(files())
 @settings(max_examples=400, deadline=None)
-def test_h4_the_parts_joined_are_the_file(data):
-    file = readable(data)
-    if file is not None:
-        head, parts = sections.split(file)
-        assert head + b"".join(part.text for part in parts) == data
-        assert tuple(part.header for part in parts) == sections.headers(file)
-
-
-@given(files(), st.randoms(use_true_random=False))
-@settings(max_examples=400, deadline=None)
-def test_h4_sections_cut_in_any_order_and_put_back_in_any_order_give_the_very_file(data, random):
+def test_h4_a_section_is_its_header_to_its_last_setting_and_the_rest_is_between(data):
     file = readable(data)
     if file is None:
         return
-    order = sections.headers(file)
-    texts = {header: sections.text_of(file, header) for header in order}
-    chosen = list(order)
-    random.shuffle(chosen)
-    try:
-        for header in chosen:
-            file = parsed(sections.without(file, header))
-        random.shuffle(chosen)
-        for header in chosen:
-            file = parsed(sections.put_back(file, sections.Section(header, texts[header]), order))
-    except RefusedError:
-        # The look before a replacement found that some SDK would read another section otherwise.
+    rest = data
+    for header in sections.headers(file):
+        text = sections.text_of(file, header)
+        lines = text.splitlines()
+        assert lines[0].strip().startswith(f"[{header}]".encode())
+        assert lines[-1].strip()[:1] not in (b"", b"#", b";")
+        before, behind = sections.around(file, header)
+        assert before + text + behind == data
+        rest = rest.replace(text, b"", 1)
+    assert sections.between(file) == rest
+    assert all(line.strip()[:1] in (b"", b"#", b";") for line in rest.splitlines())
+
+
+@given(files(), st.randoms(use_true_random=False))
+@settings(max_examples=600, deadline=None)
+def test_h4_sections_cut_and_put_back_in_any_order_at_any_time_give_the_very_file(data, random):
+    """Each is cut as a run of its own does: it knows the file as it is then, and what others have cut out."""
+    file = readable(data)
+    if file is None:
         return
-    if data.endswith((b"\n", b"\r")) or not order:
-        assert file.data == data
-    else:
-        # Only the final newline that a section needed while it was not the last may have been added.
-        assert file.data in (data, data + b"\n", data + b"\r\n")
+    cut = {}
+    deeds = 0
+    while deeds < 12 or cut:
+        deeds += 1
+        there = sections.headers(file)
+        if there and deeds < 12 and random.random() < 0.6:
+            header = random.choice(there)
+            layout = sections.layout(file)
+            for other, (_, then) in cut.items():
+                layout = sections.woven(layout, other, then)
+            text = sections.text_of(file, header)
+            try:
+                after = sections.without(file, header)
+            except RefusedError:
+                # The look before a replacement found that some SDK would read another section otherwise.
+                event("refused")
+                return
+            assert sections.between(parsed(after)) == sections.between(file)
+            cut[header] = (sections.Section(header, text), layout)
+        elif cut:
+            section, then = cut.pop(random.choice(sorted(cut)))
+            try:
+                after = sections.put_back(file, section, then)
+            except RefusedError:
+                # An indented header is one only below another header; that one has to come back first.
+                assert b"\n  [" in data
+                event("refused for its indent")
+                return
+        else:
+            continue
+        file = parsed(after)
+    assert file.data == data
+
+
+def test_the_comments_above_a_section_stay_and_so_do_those_below_it():
+    data = b"# of a\n[a]\nx = 1\n# within\ny = 2\n# below\n\n# of b\n[b]\nx = 3\n# end\n"
+    file = parsed(data)
+    assert sections.text_of(file, "a") == b"[a]\nx = 1\n# within\ny = 2\n"
+    assert sections.without(file, "a") == b"# of a\n# below\n\n# of b\n[b]\nx = 3\n# end\n"
+    assert sections.without(file, "b") == b"# of a\n[a]\nx = 1\n# within\ny = 2\n# below\n\n# of b\n# end\n"
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (b"[a]\nx = 1\n# note\n[c]\nx = 3\n", b"[a]\nx = 1\n# note\nB[c]\nx = 3\n"),
+        (b"# new\n\n[a]\nx = 1\n\n# note\n[c]\nx = 3\n", b"# new\n\n[a]\nx = 1\n\nB# note\n[c]\nx = 3\n"),
+        (b"[a]\nx = 1\n[new]\nx = 9\n\n# note\n[c]\nx = 3\n", b"[a]\nx = 1\n[new]\nx = 9\n\nB# note\n[c]\nx = 3\n"),
+        (b"[c]\nx = 3\n[a]\nx = 1\n", b"B[c]\nx = 3\n[a]\nx = 1\n"),
+        (b"", b"B"),
+        (b"[d]\nx = 4", b"[d]\nx = 4\nB"),
+    ],
+)  # fmt: skip
+def test_a_section_goes_back_beside_its_old_neighbours_whatever_became_of_the_file(now, expected):
+    then = sections.layout(parsed(b"[a]\nx = 1\n# note\n[b]\nx = 2\n[c]\nx = 3\n"))
+    after = sections.put_back(parsed(now), sections.Section("b", b"[b]\nx = 2\n"), then)
+    assert after.replace(b"[b]\nx = 2\n", b"B") == expected
+
+
+def test_what_an_earlier_version_cut_out_goes_back_with_its_comments():
+    """It took the comments above a section along, and all up to the comments above the next."""
+    old = sections.Section("a", b"# of a\n[a]\nx = 1\n\n")
+    now = parsed(b"# head\n\n# of b\n[b]\nx = 2\n")
+    after = sections.put_back_with_comments(now, old, ("a", "b"))
+    assert after == b"# head\n\n# of a\n[a]\nx = 1\n\n# of b\n[b]\nx = 2\n"
+    assert sections.put_back_with_comments(parsed(b"# head\n"), old, ("a", "b")) == b"# head\n# of a\n[a]\nx = 1\n\n"
 
 
 @given(files(), st.sampled_from(["a", "z"]))
@@ -90,17 +148,17 @@ def test_h4_changing_a_section_leaves_every_other_byte(data, name):
     file = readable(data)
     if file is None:
         return
-    before = {part.header: part.text for part in sections.split(file)[1]}
+    before = {header: sections.text_of(file, header) for header in sections.headers(file)}
     try:
         after = parsed(sections.with_settings(file, name, {"credential_process": "/x y", "region": None}))
     except RefusedError:
         return
-    now = {part.header: part.text for part in sections.split(after)[1]}
     assert after.sections[name]["credential_process"] == "/x y"
     assert "region" not in after.sections[name]
     for header, text in before.items():
         if header != name:
-            assert now[header].rstrip() == text.rstrip()
+            assert sections.text_of(after, header).rstrip() == text.rstrip()
+    assert sections.between(after).startswith(sections.between(file))
 
 
 def test_the_markers_of_the_block_belong_to_no_section():
@@ -111,6 +169,7 @@ def test_the_markers_of_the_block_belong_to_no_section():
     file = parsed(data)
     assert sections.text_of(file, "profile mine") == b"[profile mine]\nregion = a\n"
     assert sections.text_of(file, "profile below") == b"[profile below]\n"
+    assert sections.text_of(file, "profile gen").endswith(b"corp/123456789012/Admin\n")
     assert b"# BEGIN awssso" in sections.without(file, "profile mine")
     assert b"# END awssso" in sections.without(file, "profile below")
 
@@ -118,7 +177,7 @@ def test_the_markers_of_the_block_belong_to_no_section():
 def test_a_section_that_is_there_again_is_never_overwritten():
     file = parsed(b"[prod]\nregion = x\n")
     with pytest.raises(RefusedError, match="again"):
-        sections.put_back(file, sections.Section("prod", b"[prod]\nregion = y\n"), ("prod",))
+        sections.put_back(file, sections.Section("prod", b"[prod]\nregion = y\n"), sections.layout(file))
 
 
 def test_two_headers_for_one_profile_are_refused():

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from awssso_helper import aws_config, files, launcher, scan, static_keys
+from awssso_helper import aws_config, files, launcher, scan, sections, static_keys
 from awssso_helper.errors import AwsssoError, BusyError, RefusedError, UsageError
 from awssso_helper.iam import INACTIVE, Iam
 from awssso_helper.migration import job as jobs
@@ -152,12 +152,22 @@ class _Migrate:
         self._demand_consent(plan, scanned)
         with self._alone():
             results = self._applied(plan)
-        path = context.environment.aws_credentials_file
-        if plan.credentials[0] and files.read(path) is None:
-            terminal.tell(f"{context.environment.shown(path)} held nothing any more and was removed")
+        self._tell_what_is_left(plan)
         if options.json:
             terminal.json({**report.plan_values(plan), **_scan_values(scanned), "applied": True, "results": results})
         return 1 if any(each["error"] for each in results) else self._unmet(plan)
+
+    def _tell_what_is_left(self, plan: Plan) -> None:
+        """Say what became of a credentials file in which there is no section any more."""
+        path = self._context.environment.aws_credentials_file
+        name = self._context.environment.shown(path)
+        left = files.read(path)
+        if not plan.credentials[0]:
+            return
+        if left is None:
+            self._terminal.tell(f"{name} held nothing any more and was removed")
+        elif left.strip() and not sections.headers(aws_config.parsed(left, name=name)):
+            self._terminal.tell(f"in {name} only comments are left; it stays, and is yours to remove")
 
     def _unmet(self, plan: Plan) -> int:
         """Give the exit status: 1 where a name that `--map` names was left alone."""

@@ -12,10 +12,11 @@ from awssso_helper.model import Secret
 from awssso_helper.static_keys import KEY_ID, KEY_LINES, SECRET_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from awssso_helper.aws_config import ConfigFile, Value
     from awssso_helper.migration.job import Job, Target
+    from awssso_helper.sections import Spot
 
 
 class Before(NamedTuple):
@@ -60,7 +61,7 @@ def is_as_planned(target: Target, before: Before) -> bool:
 
 
 def config_digest(text: bytes | None) -> str:
-    """Hash a section of the config file, to whose end a new section below adds a blank line."""
+    """Hash a section of the config file, whose line ends may be brought to those of the file around it."""
     return digest_of(None if text is None else _settled(text))
 
 
@@ -76,11 +77,15 @@ def changed_meanwhile(profile: str) -> RefusedError:
 
 # The vault's text
 
+_VERSION = 2
+# Until then a section had the comments above it and all up to the next.
+_WITH_COMMENTS = 1
+
 
 def vault_text(job: Job, vault: Vault) -> Secret:
     """Write what the keyring keeps."""
     record = {
-        "version": 1,
+        "version": _VERSION,
         "key_id": job.key_id,
         "secret": vault.secret.reveal(),
         "sections": {
@@ -101,13 +106,24 @@ def vault_of(job: Job, text: Secret | None) -> Vault | None:
             str(profile): Before(_bytes(each["config"]), _bytes(each["credentials"]))
             for profile, each in record["sections"].items()
         }
-        vault = Vault(Secret(str(record["secret"])), before)
         is_ours = record["key_id"] == job.key_id and all(
             is_as_planned(target, before[target.profile]) for target in job.targets
         )
+        if record["version"] == _WITH_COMMENTS:
+            before = {profile: _without_comments(job, profile, each) for profile, each in before.items()}
+        vault = Vault(Secret(str(record["secret"])), before)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return vault if is_ours else None
+
+
+def _without_comments(job: Job, profile: str, before: Before) -> Before:
+    """Leave the comments round a section of the config file out, which stayed where they were when it was changed."""
+    header = next((target.header for target in job.targets if target.profile == profile), "")
+    if before.config is None:
+        return before
+    alone = aws_config.parsed(before.config, name="the vault")
+    return before._replace(config=sections.text_of(alone, header))
 
 
 def _text(data: bytes | None) -> str | None:
@@ -179,6 +195,17 @@ def is_cut(job: Job, config: ConfigFile, credentials: ConfigFile) -> bool:
     )
 
 
+def full_layout(credentials: ConfigFile, jobs: Iterable[Job]) -> tuple[Spot, ...]:
+    """Say where the sections of the credentials file stand, and where those would that jobs have cut out."""
+    layout = sections.layout(credentials)
+    for job in jobs:
+        if job.may_be_undone and job.layout:
+            for target in job.targets:
+                if target.credentials_digest:
+                    layout = sections.woven(layout, target.profile, job.layout)
+    return layout
+
+
 # Backwards
 
 
@@ -194,7 +221,13 @@ def with_section(credentials: ConfigFile, job: Job, target: Target, vault: Vault
     there = credentials.sections.get(target.profile, {})
     if text is None or has_key(there, job.key_id, vault.secret):
         return credentials.data
-    return sections.put_back(credentials, sections.Section(target.profile, text), job.order)
+    section = sections.Section(target.profile, text)
+    if not job.layout:
+        return sections.put_back_with_comments(credentials, section, job.order)
+    if not credentials.data:
+        # What was left of it were blank lines, and it was removed.
+        credentials = aws_config.parsed(job.blank.encode(), name=credentials.name)
+    return sections.put_back(credentials, section, job.layout)
 
 
 def has_key(values: Mapping[str, Value], key_id: str, secret: Secret) -> bool:
@@ -214,15 +247,11 @@ def without_profile(config: ConfigFile, target: Target, before: Before) -> bytes
         return config.data
     if now is None:
         return _restored(config, target, before)
-    form = next((each for each in _written_forms(target, before) if _settled(each) == _settled(now)), None)
-    if form is None:
+    if _settled(now) not in map(_settled, _written_forms(target, before)):
         return _freed(config, target, before)
     if before.config is None:
         return _removed(config, target)
-    # What was put below meanwhile may have added a blank line.
-    is_alike = _tail(form) == _tail(now)
-    text = before.config if is_alike else before.config[: len(before.config) - len(_tail(before.config))] + _tail(now)
-    return sections.replaced(config, target.header, text)
+    return sections.replaced(config, target.header, before.config)
 
 
 def _written_forms(target: Target, before: Before) -> list[bytes]:
@@ -234,12 +263,8 @@ def _written_forms(target: Target, before: Before) -> list[bytes]:
 
 
 def _settled(text: bytes) -> bytes:
-    r"""Leave out what depends on the neighbours: blank lines at the end, and CRLF of the file around it."""
+    """Leave out what depends on the neighbours: a final newline, and CRLF of the file around it."""
     return text.replace(b"\r\n", b"\n").rstrip()
-
-
-def _tail(text: bytes) -> bytes:
-    return text[len(text.rstrip()) :]
 
 
 def _restored(config: ConfigFile, target: Target, before: Before) -> bytes:
@@ -256,14 +281,8 @@ def _freed(config: ConfigFile, target: Target, before: Before) -> bytes:
 
 def _removed(config: ConfigFile, target: Target) -> bytes:
     """Remove a section that we wrote, with the blank line that we put above it; text that came below stays."""
-    head, parts = sections.split(config)
-    at = next(number for number, each in enumerate(parts) if each.header == target.header)
-    above = head + b"".join(each.text for each in parts[:at])
-    below = b"".join(each.text for each in parts[at + 1 :])
-    tail = _tail(parts[at].text)
-    # Blank lines after our own last line were put there with what follows.
-    tail = tail.split(b"\n", 1)[1] if b"\n" in tail else b""
-    lead = above[len(above) - target.lead :] if target.lead else b""
-    if lead and not lead.strip():
-        above = above[: -target.lead]
-    return aws_config.checked(config, above + tail + below, changed_section=target.header)
+    above, below = sections.around(config, target.header)
+    lead = above[len(above) - target.lead :]
+    if not lead.strip():
+        above = above[: len(above) - target.lead]
+    return aws_config.checked(config, sections.parted(above, below, config) + below, changed_section=target.header)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper.model import Role
+from awssso_helper.sections import Spot
 from awssso_helper.static_keys import Dependant, Link
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class Job:
 
     `reached` is the last step that may have begun, `initial` the key's status before anything was done. `manager` is
     the SSO role that proved that it can change the key, `local_at` since when its names are SSO, `touched_at` when we
-    were about to change the key. `order` are the headers of the credentials file before.
+    were about to change the key. `order` are the headers of the credentials file before, with those that other jobs
+    had cut out, and `above` how many lines between sections stood above each; an earlier version kept no `above`.
+    `blank` is all that stands between the sections where it is blank: with the last section the file goes.
     """
 
     key_id: str
@@ -59,6 +62,8 @@ class Job:
     initial: str
     targets: tuple[Target, ...]
     order: tuple[str, ...] = ()
+    above: tuple[int, ...] = ()
+    blank: str = ""
     dependants: tuple[Dependant, ...] = ()
     stage: str = PLANNED
     reached: str = ""
@@ -74,6 +79,11 @@ class Job:
     def profiles(self) -> tuple[str, ...]:
         """The names of the key."""
         return tuple(target.profile for target in self.targets)
+
+    @property
+    def layout(self) -> tuple[Spot, ...]:
+        """Where the sections of the credentials file stood; empty where an earlier version did not keep it."""
+        return tuple(map(Spot, self.order, self.above))
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -127,6 +137,8 @@ def values(job: Job) -> dict[str, Any]:
             for target in job.targets
         ],
         "order": list(job.order),
+        "above": list(job.above),
+        "blank": job.blank,
         "dependants": [
             {
                 "profile": each.profile,
@@ -177,6 +189,8 @@ def from_values(record: Mapping[str, Any]) -> Job:
             for each in record["targets"]
         ),
         order=tuple(str(each) for each in record["order"]),
+        above=tuple(int(each) for each in record.get("above", ())),
+        blank=str(record.get("blank", "")),
         dependants=tuple(
             Dependant(
                 str(each["profile"]),

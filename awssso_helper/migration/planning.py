@@ -194,7 +194,7 @@ class Planner:
                 if role is None:
                     return Item(key, facts, None, reason, hint)
                 chosen[profile] = role
-            job = self._job(key, facts, chosen, (config, credentials), records.of_key(key.key_id))
+            job = self._job(key, facts, chosen, (config, credentials), records)
             return Item(key, facts, job)
         except LoginNeededError:
             raise
@@ -297,9 +297,12 @@ class Planner:
         facts: Facts,
         chosen: Mapping[str, Role],
         files: tuple[ConfigFile, ConfigFile],
-        before: Job | None,
+        records: Records,
     ) -> Job:
         config, credentials = files
+        before = records.of_key(key.key_id)
+        layout = edits.full_layout(credentials, records.jobs)
+        between = sections.between(credentials)
         targets = []
         for profile in key.profiles:
             header = sections.profile_header(config, profile) or sections.new_header(profile)
@@ -321,7 +324,9 @@ class Planner:
             region=self._portal.region(targets[0].role.session),
             initial=facts.state.status if facts.state else ACTIVE if facts.works else "",
             targets=tuple(targets),
-            order=sections.headers(credentials),
+            order=tuple(spot.header for spot in layout),
+            above=tuple(spot.above for spot in layout),
+            blank="" if between.strip() else between.decode(),
             dependants=key.dependants,
             keeps_key=self._keeps_keys,
         )

@@ -274,6 +274,10 @@ def _uncut(world: World, job: Job) -> None:
 # The blank file
 
 
+def _was_in_credentials(job: Job) -> bool:
+    return any(target.credentials_digest for target in job.targets)
+
+
 def _is_not_blank(world: World, _job: Job) -> bool:
     return bool(world.text(config=False).strip())
 
@@ -366,7 +370,7 @@ STEPS = (
     ),
     Step(
         name="tidy",
-        applies=_always,
+        applies=_was_in_credentials,
         is_done=_is_not_blank,
         requires=_nothing,
         do=_remove_blank,
