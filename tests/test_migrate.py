@@ -524,6 +524,41 @@ def test_a_retired_key_that_somebody_made_active_is_not_deleted(user, cloud):
     assert cloud.calls("DeleteAccessKey") == []
 
 
+# The program that the profiles call
+
+
+@pytest.mark.parametrize("who", [("sync",), ("doctor", "--fix")], ids=["sync", "doctor"])
+def test_migrated_profiles_follow_the_launcher_of_the_settings_and_undo_still_gives_every_byte_back(user, cloud, who):
+    key = user.key()
+    user.has(section("prod", key, "region = eu-central-1"), "\n", section("other", user.key(STAGING, "ci")))
+    before = user.both()[1]
+    user.migrate("--map", f"prod={ADMIN}", "--map", f"other={ADMIN}")
+    user.settings(f"launcher = {AWSSSO}", *user.settings_lines)
+    dry = user.ok("sync", "--dry-run")
+    assert "would give its path to prod" in dry.stderr
+    assert {"migrated-profiles-out-of-date"} <= {each["id"] for each in user.json("doctor")["findings"]}
+    done = user.run(*who)
+    text = user.config.read_text()
+    assert f"[profile prod]\ncredential_process = {AWSSSO} credential-process corp/{PRODUCTION}/{ADMIN}\n" in text, done
+    assert user.who("prod").startswith(sso_arn(PRODUCTION, ADMIN))
+    assert user.run("sync").stderr.count("gave its path") == 0
+    user.ok("migrate", "--undo", "--yes")
+    assert user.both()[1] == before
+    assert "[profile prod]" not in user.config.read_text()
+    assert cloud.status(key) == "Active"
+
+
+def test_a_migrated_profile_whose_line_somebody_changed_is_theirs(user):
+    user.has(section("prod", user.key()))
+    user.migrate("--map", f"prod={ADMIN}")
+    text = user.config.read_text()
+    head, _, line = text.rpartition("credential_process = ")
+    user.config.write_text(f"{head}credential_process = /usr/bin/env {line}")
+    user.settings(f"launcher = {AWSSSO}", *user.settings_lines)
+    user.ok("sync")
+    assert user.config.read_text().endswith(f"credential_process = /usr/bin/env {line}")
+
+
 # A person at a terminal
 
 

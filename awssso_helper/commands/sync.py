@@ -68,12 +68,29 @@ def synced(context: Context, sessions: list[SsoSession]) -> int:
         return context.failed_with
     plan, consent = _agreed_plan(context, founds)
     is_written = False if is_dry else context.sync.write(founds, consent)
+    migrated = _migrated(context, is_dry=is_dry)
     if wants_json:
-        context.terminal.json(_sync_facts(context, founds, plan, is_written=is_written))
+        facts = _sync_facts(context, founds, plan, is_written=is_written)
+        context.terminal.json({**facts, "migrated_profiles_changed": list(migrated)})
     elif is_dry:
         context.terminal.diff(plan.diff_text())
+    _tell_names(context.terminal, "would give its path to" if is_dry else "gave its path to", migrated)
     _tell_sync(context, founds, plan, is_written=is_written)
     return context.failed_with or (_PARTIAL if any(found.discovery.failures for found in founds) else 0)
+
+
+def _migrated(context: Context, *, is_dry: bool) -> tuple[str, ...]:
+    """Have the profiles that `migrate` wrote call the program that ours call; gives their names."""
+    environment, settings = context.environment, context.settings
+    if not environment.migrations_file.exists():
+        return ()
+    from awssso_helper.migration import upkeep  # noqa: PLC0415 - few have any
+
+    try:
+        return upkeep.stale(environment, settings) if is_dry else upkeep.followed(environment, settings)
+    except AwsssoError as error:
+        context.terminal.tell(f"warning: the profiles that migrate wrote were not looked at: {safe(error.message)}")
+        return ()
 
 
 def _agreed_plan(context: Context, founds: list[Found]) -> tuple[Plan, Consent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from awssso_helper import aws_config, sections
@@ -154,8 +155,24 @@ def lead_of(config: ConfigFile, target: Target) -> int:
 
 
 def has_profile(config: ConfigFile, target: Target) -> bool:
-    """Say whether the name calls us for its role."""
-    return config.sections.get(target.header, {}).get(aws_config.PROCESS) == target.process
+    """Say whether the name calls us for its role, whichever way its line goes to us."""
+    return process_of(config, target) is not None
+
+
+def process_of(config: ConfigFile, target: Target) -> str | None:
+    """Give the line by which the name calls us for its role: another way to us than was written may be in it now."""
+    found = config.sections.get(target.header, {}).get(aws_config.PROCESS)
+    is_ours = isinstance(found, str) and aws_config.role_of_process(found) == target.role
+    return str(found) if is_ours else None
+
+
+def with_process(config: ConfigFile, target: Target) -> bytes:
+    """Have a profile that calls us do so by its target's process.
+
+    Raises:
+        RefusedError: something else would change.
+    """
+    return sections.with_settings(config, target.header, {aws_config.PROCESS: target.process})
 
 
 def _changes(target: Target, before: Before) -> dict[str, Value | None]:
@@ -247,6 +264,7 @@ def without_profile(config: ConfigFile, target: Target, before: Before) -> bytes
         return config.data
     if now is None:
         return _restored(config, target, before)
+    target = replace(target, process=process_of(config, target) or target.process)
     if _settled(now) not in map(_settled, _written_forms(target, before)):
         return _freed(config, target, before)
     if before.config is None:

@@ -162,7 +162,9 @@ def _demand_as_planned(config: ConfigFile, target: Target) -> None:
 
 
 def _run_profiles(world: World, job: Job) -> None:
-    for process, role in dict.fromkeys((target.process, target.role) for target in job.targets):
+    config = _config(world)
+    lines = [(edits.process_of(config, target) or target.process, target.role) for target in job.targets]
+    for process, role in dict.fromkeys(lines):
         _demand_role(world, job, role, world.process_keys(process, job.region))
 
 
