@@ -609,7 +609,8 @@ def edited_lines(
         key = line.text if line.kind == "key" else key
         mine = line.kind in ("key", "more") and key in changes
         if line.kind == "key" and changes.get(key) is not None:
-            text = _indent(line.raw) + f"{key} = {changes[key]}".encode() + _ending(line.raw, newline)
+            ending = _ending(line.raw, newline)
+            text = _indent(line.raw) + _assigned(key, changes[key] or "", ending) + ending
             kept.append(Line(text, "key", key))
         elif not mine:
             kept.append(line)
@@ -617,11 +618,23 @@ def edited_lines(
             insert_at = len(kept)
             indent = _indent(line.raw) if line.kind == "key" else indent
     there = {line.text for line in kept if line.kind == "key"}
-    added = [f"{key} = {value}" for key, value in changes.items() if value is not None and key not in there]
+    added = [_assigned(key, value, newline) for key, value in changes.items() if value is not None and key not in there]
     if added and not joined(kept[:insert_at]).endswith((b"\n", b"\r")):
         kept[insert_at - 1] = kept[insert_at - 1]._replace(raw=kept[insert_at - 1].raw + newline)
-    new = b"".join(indent + line.encode() + newline for line in added)
+    new = b"".join(indent + line + newline for line in added)
     return joined(kept[:insert_at]) + new + joined(kept[insert_at:])
+
+
+def new_section(header: str, values: Mapping[str, str], newline: bytes) -> bytes:
+    """Write a section; a value that starts with a line break is nested."""
+    lines = [f"[{header}]".encode(), *(_assigned(key, value, newline) for key, value in values.items())]
+    return b"".join(line + newline for line in lines)
+
+
+def _assigned(key: str, value: str, newline: bytes) -> bytes:
+    """Write one setting, without a blank at the end of any line."""
+    text = f"{key} ={value}" if value.startswith("\n") else f"{key} = {value}".rstrip()
+    return text.encode().replace(b"\n", newline)
 
 
 # Values

@@ -253,8 +253,8 @@ def with_settings(file: ConfigFile, header: str, changes: Mapping[str, Value | N
     text = text_of(file, header)
     newline = aws_config.newline_of(file)
     if text is None:
-        lines = [f"[{header}]", *(f"{key} = {value}" for key, value in values.items() if value is not None)]
-        after = aws_config.ended(file) + b"".join(_encoded(line, newline) for line in lines)
+        there = {key: value for key, value in values.items() if value is not None}
+        after = aws_config.ended(file) + aws_config.new_section(header, there, newline)
     else:
         edited = aws_config.edited_lines(
             tuple(aws_config.lines_of(text)), values, (aws_config.PROCESS, "region"), newline
@@ -272,7 +272,3 @@ def _written(value: Value) -> str:
     if isinstance(value, str):
         return value
     return "".join(f"\n{_INNER_INDENT}{key} = {each}" for key, each in value.items())
-
-
-def _encoded(line: str, newline: bytes) -> bytes:
-    return line.replace("\n", newline.decode()).encode() + newline

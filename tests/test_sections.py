@@ -194,3 +194,14 @@ def test_a_name_that_not_every_sdk_reads_gets_no_new_profile(name):
 def test_a_nested_setting_is_moved_with_its_lines():
     after = parsed(sections.with_settings(parsed(b"[profile a]\n  region = x\n"), "profile b", {"s3": {"k": "v"}}))
     assert after.sections["profile b"] == {"s3": {"k": "v"}}
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("header", ["a", "new"])
+def test_no_line_that_is_written_ends_with_a_blank_or_in_another_way_than_the_file(newline, header):
+    file = parsed(newline.join([b"[a]", b"region = x", b"s3 =", b"  k = u", b""]))
+    after = sections.with_settings(file, header, {"s3": {"k": "v", "l": "w"}, "note": "", "output": "json"})
+    assert parsed(after).sections[header]["s3"] == {"k": "v", "l": "w"}
+    lines = after.split(newline)
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert b"\n" not in after.replace(newline, b"")

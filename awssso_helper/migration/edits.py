@@ -265,7 +265,7 @@ def without_profile(config: ConfigFile, target: Target, before: Before) -> bytes
     if now is None:
         return _restored(config, target, before)
     target = replace(target, process=process_of(config, target) or target.process)
-    if _settled(now) not in map(_settled, _written_forms(target, before)):
+    if _trimmed(now) not in map(_trimmed, _written_forms(target, before)):
         return _freed(config, target, before)
     if before.config is None:
         return _removed(config, target)
@@ -283,6 +283,11 @@ def _written_forms(target: Target, before: Before) -> list[bytes]:
 def _settled(text: bytes) -> bytes:
     """Leave out what depends on the neighbours: a final newline, and CRLF of the file around it."""
     return text.replace(b"\r\n", b"\n").rstrip()
+
+
+def _trimmed(text: bytes) -> list[bytes]:
+    """Leave out blanks at the ends of lines, too: an earlier version wrote one behind `s3 =`."""
+    return [line.rstrip() for line in _settled(text).split(b"\n")]
 
 
 def _restored(config: ConfigFile, target: Target, before: Before) -> bytes:
