@@ -460,7 +460,7 @@ def test_a_deletion_that_began_and_came_to_nothing_can_be_undone(user, cloud):
     before = user.both()
     user.migrate("--map", f"prod={ADMIN}")
     cloud.misbehave("DeleteAccessKey", times=FOREVER, error="MalformedPolicyDocument")
-    assert user.run("migrate", "--delete-keys", "--now", "--yes").returncode == 1
+    assert user.run("migrate", "--delete-keys", "--now", "--yes").returncode == 5
     assert user.journal()["jobs"][0]["stage"] == "deleting"
     user.ok("migrate", "--undo", "prod", "--yes")
     assert (user.both(), cloud.status(key)) == (before, "Active")
@@ -472,11 +472,92 @@ def test_undo_of_a_key_that_an_administrator_deleted_changes_nothing_and_blocks_
     user.migrate("--map", f"prod={ADMIN}")
     cloud.remove(key)
     refused = user.run("migrate", "--undo", "--yes")
-    assert (refused.returncode, "nothing brings it back" in refused.stderr) == (1, True)
+    assert (refused.returncode, "nothing brings it back" in refused.stderr) == (6, True)
     assert user.who("prod").startswith(sso_arn(PRODUCTION, ADMIN))
     user.has(section("ci", other))
     user.migrate("--map", f"ci={ADMIN}")
     assert cloud.status(other) == "Inactive"
+    user.ok("migrate", "--delete-keys", "--now", "--yes")
+    assert {job["stage"] for job in user.journal()["jobs"]} == {"deleted"}
+
+
+def test_the_grace_of_a_key_that_an_administrator_made_inactive_begins_when_it_is_first_seen(user, cloud):
+    key, other = user.key(), user.key(PRODUCTION, "ci")
+    user.has(section("prod", key), "\n", section("ci", other))
+    user.migrate("--map", "prod=PowerUserAccess", "--map", "ci=ReadOnlyAccess")
+    assert [job["stage"] for job in user.journal()["jobs"]] == ["local", "local"]
+    cloud.set_status(key, "Inactive")
+    cloud.set_status(other, "Inactive")
+    # A role that may look and not change sees it in its own run, or another role at `--status`.
+    assert "is Inactive" not in user.ok("migrate", "--status").stderr
+    user.ok("migrate", "--status", "--map", f"prod={ADMIN}")
+    assert [job["stage"] for job in user.journal()["jobs"]] == ["retired", "retired"]
+    assert "its grace ends in 14 days" in user.ok("migrate", "--delete-keys", "--yes").stderr
+    user.ok("migrate", "--undo", "--yes", "--map", f"prod={ADMIN}", "--map", f"ci={ADMIN}")
+    assert (cloud.status(key), cloud.status(other)) == ("Active", "Active")
+
+
+def test_a_run_sees_that_an_administrator_made_the_key_inactive(user, cloud):
+    key = user.key()
+    user.has(section("ci", key))
+    user.migrate("--map", "ci=ReadOnlyAccess")
+    cloud.set_status(key, "Inactive")
+    user.migrate()
+    assert user.journal()["jobs"][0]["stage"] == "retired"
+
+
+def test_of_two_deletions_the_one_that_fails_is_said_and_so_is_the_one_that_is_done(user, cloud):
+    first, second = user.key(), user.key(PRODUCTION, "ci")
+    user.has(section("prod", first), "\n", section("ci", second))
+    user.migrate("--map", f"prod={ADMIN}", "--map", f"ci={ADMIN}")
+    denied = {"AccessKeyId": first.id}
+    cloud.misbehave("DeleteAccessKey", when=denied, times=FOREVER, error="AccessDenied", status=403)
+    done = user.run("migrate", "--delete-keys", "--now", "--yes")
+    assert done.returncode == 1
+    assert f"not deleted: prod ({first.id}" in done.stderr
+    assert f"deleted {second.id}" in done.stderr
+    assert "deleted 1 key of 2" in done.stderr
+    assert (cloud.status(first), cloud.status(second)) == ("Inactive", "gone")
+    facts = user.run("migrate", "--delete-keys", "--now", "--yes", "--json")
+    assert facts.returncode == 6
+    assert [each["stage"] for each in json.loads(facts.stdout)["results"]] == ["retired"]
+
+
+def test_undo_while_signed_out_changes_nothing_and_says_what_to_type(user, cloud):
+    key = user.key()
+    user.has(section("prod", key))
+    before = user.both()
+    user.migrate("--map", f"prod={ADMIN}")
+    migrated = user.both()
+    user.ok("logout")
+    refused = user.run("migrate", "--undo", "--yes")
+    assert refused.returncode == 3
+    assert "nothing was changed" in refused.stderr
+    command = f"aws iam update-access-key --user-name ada-laptop --access-key-id {key.id} --status Active"
+    assert f"hint: awssso login, then again; or an administrator can: {command}" in refused.stderr
+    assert (user.both(), user.journal()["jobs"][0]["stage"]) == (migrated, "retired")
+    # The administrator does: the rest needs no AWS, once it is long enough that the key cannot be answering by habit.
+    cloud.set_status(key, "Active")
+    journal = user.journal()
+    journal["jobs"][0]["touched_at"] -= 600
+    (user.home / ".local/state/awssso/migrations.json").write_text(json.dumps(journal))
+    user.ok("migrate", "--undo", "--yes")
+    assert (user.both(), cloud.status(key)) == (before, "Active")
+
+
+def test_i1_a_key_that_is_deleted_while_its_undo_was_interrupted_blocks_nothing(user, cloud):
+    key, other = user.key(), user.key(PRODUCTION, "ci")
+    user.has(section("prod", key), "\n", section("ci", other))
+    user.migrate("--map", f"prod={ADMIN}")
+    user.credentials.write_text(section("prod", other) + user.credentials.read_text())
+    assert user.run("migrate", "--undo", "prod", "--yes").returncode == 6
+    assert user.journal()["jobs"][0]["stage"] == "undoing"
+    user.has(section("ci", other))
+    cloud.remove(key)
+    refused = user.run("migrate", "--undo", "prod", "--yes")
+    assert (refused.returncode, "was deleted; nothing brings it back" in refused.stderr) == (6, True)
+    assert user.who("prod").startswith(sso_arn(PRODUCTION, ADMIN))
+    user.migrate("--map", f"ci={ADMIN}")
     user.ok("migrate", "--delete-keys", "--now", "--yes")
     assert {job["stage"] for job in user.journal()["jobs"]} == {"deleted"}
 

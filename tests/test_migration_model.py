@@ -448,6 +448,54 @@ def test_while_the_key_is_active_undo_needs_no_sso(everything):
         assert is_original(run(replace(state, sso=False), undo).state, begun)
 
 
+def test_a_key_that_an_administrator_made_inactive_becomes_active_by_undo(everything):
+    begun, states = everything
+    tried = 0
+    for state in states:
+        if state.job is None or state.job.stage != jobs.LOCAL or state.status != "Active":
+            continue
+        tried += 1
+        after = run(replace(state, sso=True, may_change=True, status="Inactive"), undo).state
+        assert is_original(after, begun), state
+    assert tried
+
+
+def test_an_undo_of_an_inactive_key_that_nobody_can_make_active_changes_nothing(everything):
+    """Signed out, or without the permission: its section would win over the profile, and be no way to AWS."""
+    _, states = everything
+    tried = 0
+    for state in states:
+        if state.job is None or state.job.stage != jobs.RETIRED or state.status != "Inactive":
+            continue
+        for without in ({"sso": False}, {"sso": True, "may_change": False}):
+            tried += 1
+            before = replace(state, **without)
+            assert run(before, undo).state == before
+    assert tried
+
+
+@pytest.mark.parametrize("action", [migrate, undo], ids=["migrate", "undo"])
+def test_i1_a_key_that_is_deleted_in_any_state_leaves_names_that_are_sso_or_files_as_they_were(everything, action):
+    begun, states = everything
+    rolled_on = 0
+    for state in states:
+        if state.job is None or not state.job.is_unfinished or state.status == "gone":
+            continue
+        after = run(replace(state, sso=True, may_change=True, status="gone"), action).state
+        assert after.job
+        if after.job.stage == jobs.UNDONE:
+            assert (after.config, after.credentials, after.vault) == (begun.config, begun.credentials, ())
+            continue
+        rolled_on += 1
+        assert after.job.stage == jobs.RETIRED, state
+        assert all(has_sso_profile(after, name) for name in ("work", "old"))
+        assert SECRET.encode() not in after.config + after.credentials
+        ended = run(after, delete).state
+        assert ended.job
+        assert (ended.job.stage, ended.vault) == (jobs.DELETED, ())
+    assert rolled_on
+
+
 def test_i1_with_sso_on_every_state_has_a_way_to_aws_under_each_name(everything):
     _, states = everything
     for state in states:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper import aws_config, files, launcher, scan, sections, static_keys
-from awssso_helper.errors import AwsssoError, BusyError, RefusedError, UsageError
+from awssso_helper.errors import AwsssoError, BusyError, InterruptedByUserError, RefusedError, UsageError
 from awssso_helper.iam import INACTIVE, Iam
 from awssso_helper.migration import job as jobs
 from awssso_helper.migration import key_status, report, runner
@@ -24,6 +24,7 @@ from awssso_helper.terminal import safe, safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from awssso_helper.commands.context import Context
     from awssso_helper.identity_center import IdentityCenter
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 # Another migration may take as long as IAM and a person do.
 _WAIT_SECONDS = 1800
+_NOTE_SECONDS = 0.2
 _EXPORTED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
@@ -116,14 +118,16 @@ class _Migrate:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock of migrations; of two at once, one waits."""
-        lock = self._context.environment.lock_dir / "migrate.lock"
         with contextlib.ExitStack() as held:
             try:
-                held.enter_context(files.locked(lock, Deadline(0.2)))
+                held.enter_context(self._held(_NOTE_SECONDS))
             except BusyError:
                 self._terminal.tell("another awssso migrate is at work; waiting for it")
-                held.enter_context(files.locked(lock, Deadline(_WAIT_SECONDS)))
+                held.enter_context(self._held(_WAIT_SECONDS))
             yield
+
+    def _held(self, seconds: float) -> AbstractContextManager[None]:
+        return files.locked(self._context.environment.lock_dir / "migrate.lock", Deadline(seconds))
 
     # Retire
 
@@ -273,23 +277,29 @@ class _Migrate:
         for job in chosen:
             self._terminal.tell(f"would restore {_label(job)}: key Active, section as it was, SSO profile gone")
         self._demand_yes(f"undo the migration of {_count(len(chosen), 'key')}?", "awssso migrate --undo --yes")
-        status = 0
-        results = []
+        results: list[dict[str, Any]] = []
+        errors: list[AwsssoError] = []
         with self._alone():
             for planned in chosen:
                 now = self._journal.read().of_key(planned.key_id)
                 if now is None or not now.may_be_undone:
                     continue
-                error = None
-                try:
-                    runner.undone(self._world, self._with_manager(now), self._say)
-                except AwsssoError as failure:
-                    error, status = failure, 1
-                    self._terminal.fail(failure)
+                error = self._undone(now)
+                errors += [error] if error else []
                 results.append(self._result(planned, error))
         if self._options.json:
             self._terminal.json({"results": results})
-        return status
+        return self._exit_status(errors, {planned.key_id for planned in chosen}, jobs.UNDONE)
+
+    def _undone(self, job: Job) -> AwsssoError | None:
+        """Take one migration back; gives what went wrong."""
+        try:
+            runner.undone(self._world, self._with_manager(job), self._say)
+        except AwsssoError as error:
+            self._terminal.tell(f"not undone: {_label(job)}")
+            self._terminal.fail(error)
+            return error
+        return None
 
     def _undoable(self, profile: str, candidates: Sequence[Job]) -> Job:
         for job in candidates:
@@ -320,25 +330,42 @@ class _Migrate:
             if self._options.json:
                 self._terminal.json({"results": []})
             return 0
-        status = 0
-        results = []
+        results: list[dict[str, Any]] = []
+        errors: list[AwsssoError] = []
         with self._alone():
             for planned in chosen:
-                job = self._with_manager(self._journal.read().of_key(planned.key_id) or planned)
-                error = None
-                try:
-                    self._demand_typed(job)
-                    runner.deleted(self._world, job, grace_days=days, say=self._say)
-                except runner.GraceError as failure:
-                    self._terminal.tell(f"left: {failure.message}")
-                except AwsssoError as failure:
-                    error = failure
-                    status = status or (failure.exit_status if isinstance(failure, RefusedError) else 1)
-                    self._terminal.fail(failure)
+                error = self._deleted(planned, days)
+                errors += [error] if error else []
                 results.append(self._result(planned, error))
         if self._options.json:
             self._terminal.json({"results": results})
-        return status
+        return self._exit_status(errors, {planned.key_id for planned in chosen}, jobs.DELETED)
+
+    def _deleted(self, planned: Job, days: int) -> AwsssoError | None:
+        """Delete one key; gives what went wrong."""
+        try:
+            job = self._with_manager(self._journal.read().of_key(planned.key_id) or planned)
+            self._demand_typed(job)
+            runner.deleted(self._world, job, grace_days=days, say=self._say)
+        except runner.GraceError as kept:
+            self._terminal.tell(f"left: {kept.message}")
+        except InterruptedByUserError:
+            raise
+        except AwsssoError as error:
+            self._terminal.tell(f"not deleted: {_label(planned)}")
+            self._terminal.fail(error)
+            return error
+        return None
+
+    def _exit_status(self, errors: Sequence[AwsssoError], chosen: set[str], end: str) -> int:
+        """Give the exit status of several: 1 where some came to their end; else why nothing was changed."""
+        if not errors:
+            return 0
+        done = sum(job.stage == end for job in self._journal.read().jobs if job.key_id in chosen)
+        if done:
+            self._terminal.tell(f"{end} {_count(done, 'key')} of {len(chosen)}")
+        statuses = {error.exit_status for error in errors}
+        return statuses.pop() if len(statuses) == 1 and not done else 1
 
     def _may_be_deleted(self, job: Job, days: int) -> bool:
         if job.stage == jobs.LOCAL:
@@ -400,9 +427,20 @@ class _Migrate:
             state = self._cloud.key_state(keys, job.user, job.key_id)
             status = state.status if state else "gone"
             last_use = self._cloud.last_use(keys, job.key_id) if state else None
+            job = self._noted(job, status)
         except AwsssoError as error:
             return report.Standing(job, problem=error.message, is_back=is_back)
         return report.Standing(job, status, last_use, is_back=is_back)
+
+    def _noted(self, job: Job, status: str) -> Job:
+        """Have the grace of a key begin that an administrator made Inactive; where another run is at work, it does."""
+        if job.stage != jobs.LOCAL or job.keeps_key or status != INACTIVE:
+            return job
+        with contextlib.suppress(BusyError), self._held(_NOTE_SECONDS):
+            now = self._journal.read().of_key(job.key_id)
+            if now is not None and now.stage == jobs.LOCAL:
+                return runner.seen_inactive(self._world, replace(now, manager=job.manager), status)
+        return job
 
     def _tell_standing(self, standing: report.Standing) -> None:
         job, terminal = standing.job, self._terminal

@@ -226,6 +226,18 @@ def _named(job: Job) -> str:
     return f"--user-name {shlex.quote(job.user or 'USER')} --access-key-id {job.key_id}"
 
 
+def answers_for_good(world: World, job: Job, static: Keys) -> bool:
+    """Say whether the key is surely Active, asked itself: an administrator may have made it so.
+
+    One that we made Inactive may answer for a while; one that answers long after is Active.
+
+    Raises:
+        AwsssoError: STS does not answer.
+    """
+    has_settled = world.now() - job.touched_at > _SETTLED_SECONDS
+    return has_settled and not _is_dead(world, static)
+
+
 def switch_on(world: World, job: Job, static: Keys) -> None:
     """Make the key Active, and wait until it answers itself; one that we never touched only where it does not answer.
 
@@ -240,9 +252,7 @@ def switch_on(world: World, job: Job, static: Keys) -> None:
         _set_status(world, job, ACTIVE)
         _await_status(world, job, ACTIVE)
     except AwsssoError as error:
-        # An administrator may have done it: a key that answers long after it was Inactive is Active.
-        has_settled = world.now() - job.touched_at > _SETTLED_SECONDS
-        if not has_settled or _is_dead(world, static):
+        if not answers_for_good(world, job, static):
             raise AwsssoError(
                 f"{job.key_id} could not be made Active: {error.message}", hint=admin_command(job, ACTIVE)
             ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from awssso_helper.errors import AwsssoError, NetworkError, RefusedError
+from awssso_helper.errors import AwsssoError, LoginNeededError, NetworkError, RefusedError
 from awssso_helper.iam import ACTIVE, INACTIVE, is_denied, is_no_such
 from awssso_helper.migration import job as jobs
 from awssso_helper.migration import key_status, steps
@@ -29,6 +29,18 @@ class UndoneError(AwsssoError):
 
     def __init__(self, reason: AwsssoError) -> None:
         super().__init__(reason.message, hint=reason.hint)
+        self.exit_status = reason.exit_status
+
+
+class NotUndoneError(AwsssoError):
+    """An Inactive key could not be made Active, so nothing was taken back; `exit_status` is that of the reason."""
+
+    def __init__(self, job: Job, reason: AwsssoError) -> None:
+        first = "awssso login, then again; or " if isinstance(reason, LoginNeededError) else ""
+        super().__init__(
+            f"{job.key_id} is Inactive and could not be made Active, so nothing was changed: {reason.message}",
+            hint=f"{first}an administrator can: {key_status.admin_command(job, ACTIVE)}",
+        )
         self.exit_status = reason.exit_status
 
 
@@ -101,12 +113,22 @@ def _further(reached: str, name: str) -> str:
 
 def _at_rest(world: World, job: Job) -> Job:
     now = world.now()
+    if job.manager is None and _is_made_inactive(world, job):
+        job = replace(job, manager=key_status.manager_of(job))
     is_retired = job.manager is not None and not job.keeps_key
     stage = jobs.RETIRED if is_retired else jobs.LOCAL
     retired_at = (job.retired_at or now) if is_retired else 0
     job = replace(job, stage=stage, retired_at=retired_at, local_at=job.local_at or now)
     world.save(job)
     return job
+
+
+def _is_made_inactive(world: World, job: Job) -> bool:
+    """Say whether somebody has made a key Inactive that we may not change; no where nobody may look."""
+    try:
+        return not job.keeps_key and key_status.status_of(world, job) == INACTIVE
+    except AwsssoError:
+        return False
 
 
 def _taken_back(world: World, job: Job, reason: AwsssoError, say: Say) -> AwsssoError:
@@ -124,6 +146,7 @@ def _taken_back(world: World, job: Job, reason: AwsssoError, say: Say) -> Awssso
 
 
 def _reactivated(world: World, job: Job) -> None:
+    job = _with_key_seen(world, job)
     deactivate = steps.STEPS[-1]
     deactivate.undo(world, job)
     world.save(replace(job, stage=jobs.LOCAL, touched_at=0, retired_at=0))
@@ -140,9 +163,8 @@ def undone(world: World, job: Job, say: Say, *, is_failure: bool = False) -> Job
     Raises:
         AwsssoError: a step could not be undone; what is not undone still works, and the next run goes on.
     """
-    if job.stage in (jobs.LOCAL, jobs.RETIRED, jobs.DELETING):
-        _demand_there(world, job)
-    begun = steps.STEPS[: _NAMES.index(job.reached) + 1] if job.reached else ()
+    job = _with_key_seen(world, job)
+    begun = _begun(job)
     job = replace(job, stage=jobs.UNDOING)
     world.save(job)
     was_retired = is_failure and job.retired_at and not job.local_at
@@ -155,23 +177,56 @@ def undone(world: World, job: Job, say: Say, *, is_failure: bool = False) -> Job
     return job
 
 
-def _demand_there(world: World, job: Job) -> None:
-    """See that there is a key to undo for, before anything is taken back: without one it would end half-way.
+def _begun(job: Job) -> tuple[steps.Step, ...]:
+    """Give the steps that may have something to undo; of a key that was left to an administrator the last one, too."""
+    if job.local_at:
+        return steps.STEPS
+    return steps.STEPS[: _NAMES.index(job.reached) + 1] if job.reached else ()
 
-    Where nobody may look, or SSO is off, it goes on: while the key is Active that needs no SSO.
+
+def _with_key_seen(world: World, job: Job) -> Job:
+    """See that there is a key to undo for and a way to make it Active, before anything is taken back.
+
+    While the key is Active, undo needs neither SSO nor IAM. The section of an Inactive one is not put back: it would
+    win over the SSO profile, and be no way to AWS.
     """
+    if not job.reached or _NAMES.index(job.reached) < _NAMES.index("cut"):
+        return job
     try:
         user = key_status.user_now(world, job)
-        status = key_status.status_of(world, replace(job, user=user or job.user))
-    except AwsssoError:
+        job = replace(job, user=user or job.user)
+        status = key_status.status_of(world, job)
+    except AwsssoError as error:
         if job.stage == jobs.DELETING:
             raise
-        return
-    if status is None:
-        what = "was deleted" if user else f"is not to be seen, for there is no user {job.user[:64]!a} any more"
-        raise RefusedError(
-            f"{job.key_id} {what}; nothing brings it back", hint="awssso migrate --delete-keys forgets its copy"
-        )
+        if job.stage in (jobs.LOCAL, jobs.RETIRED) and not steps.is_surely_active(world, job):
+            raise NotUndoneError(job, error) from error
+        return job
+    if status is not None:
+        return job
+    what = "was deleted" if user else f"is not to be seen, for there is no user {job.user[:64]!a} any more"
+    if job.is_unfinished:
+        # Its section may be back already, and would be no way to AWS.
+        job = _with_sso(world, job)
+    raise RefusedError(
+        f"{job.key_id} {what}; nothing brings it back", hint="awssso migrate --delete-keys forgets its copy"
+    )
+
+
+def _with_sso(world: World, job: Job) -> Job:
+    """Bring a job whose key is gone to where its names are SSO again: what is left of it is to be forgotten."""
+    for step in steps.STEPS[:-1]:
+        if step.applies(job) and not step.is_done(world, job):
+            step.requires(world, job)
+            job = replace(step.do(world, job), stage=jobs.UNDOING)
+            step.verify(world, job)
+    now = world.now()
+    job = replace(
+        job, stage=jobs.RETIRED, manager=key_status.manager_of(job), retired_at=job.retired_at or now,
+        local_at=job.local_at or now,
+    )  # fmt: skip
+    world.save(job)
+    return job
 
 
 # To the end
@@ -180,6 +235,21 @@ def _demand_there(world: World, job: Job) -> None:
 def grace_left(job: Job, now: int, grace_days: int) -> int:
     """Give the seconds until a retired key may be deleted; 0 or less: it may."""
     return job.retired_at + grace_days * DAY - now
+
+
+def seen_inactive(world: World, job: Job, status: str | None) -> Job:
+    """Take a key that an administrator made Inactive for retired from now on, since AWS does not say since when it is.
+
+    Raises:
+        RefusedError: it is still Active; nothing was changed.
+    """
+    if status not in (None, INACTIVE):
+        raise RefusedError(
+            f"{job.key_id} is still Active", hint=f"an administrator can: {key_status.admin_command(job, INACTIVE)}"
+        )
+    job = replace(job, stage=jobs.RETIRED, retired_at=world.now(), manager=key_status.manager_of(job))
+    world.save(job)
+    return job
 
 
 def deleted(world: World, job: Job, *, grace_days: int, say: Say) -> Job:
@@ -192,7 +262,7 @@ def deleted(world: World, job: Job, *, grace_days: int, say: Say) -> Job:
     user = key_status.user_now(world, job)
     job = replace(job, user=user or job.user)
     if job.stage == jobs.LOCAL:
-        job = _seen_inactive(world, job)
+        job = seen_inactive(world, job, key_status.status_of(world, job))
     if job.stage not in (jobs.RETIRED, jobs.DELETING):
         raise RefusedError(f"{job.key_id} is not retired", hint="awssso migrate")
     steps.verify_sso(world, job)
@@ -233,17 +303,6 @@ def _demand_long_gone(world: World, job: Job) -> None:
             f"went with it: its copy is kept for {-(-left // DAY)} days",
             hint="have the role be allowed iam:GetAccessKeyLastUsed, then: awssso migrate --delete-keys",
         )
-
-
-def _seen_inactive(world: World, job: Job) -> Job:
-    """Take a key that an administrator made Inactive for retired from now on."""
-    if key_status.status_of(world, job) not in (None, INACTIVE):
-        raise RefusedError(
-            f"{job.key_id} is still Active", hint=f"an administrator can: {key_status.admin_command(job, INACTIVE)}"
-        )
-    job = replace(job, stage=jobs.RETIRED, retired_at=world.now(), manager=key_status.manager_of(job))
-    world.save(job)
-    return job
 
 
 def _delete_or_step_back(world: World, job: Job) -> None:

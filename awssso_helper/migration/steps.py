@@ -312,6 +312,16 @@ def _reactivate(world: World, job: Job) -> None:
         key_status.switch_on(world, job, Keys(job.key_id, vault.secret, None, job.region))
 
 
+def is_surely_active(world: World, job: Job) -> bool:
+    """Say whether undo can do without IAM: the key answers and has not been Inactive, or the files are as they were.
+
+    Raises:
+        AwsssoError: STS does not answer, or the copy is gone.
+    """
+    vault = _vault_for_undo(world, job)
+    return vault is None or key_status.answers_for_good(world, job, Keys(job.key_id, vault.secret, None, job.region))
+
+
 # Files
 
 
