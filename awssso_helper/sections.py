@@ -229,18 +229,20 @@ def _with_section_at(file: ConfigFile, number: int, section: Section) -> bytes:
 
 def parted(text: bytes, behind: bytes, file: ConfigFile) -> bytes:
     """Give the text with the final newline that it needs where something stands behind it."""
-    is_open = bool(text and behind) and not text.endswith((b"\n", b"\r"))
-    return text + aws_config.newline_of(file) if is_open else text
+    needs_one = bool(text and behind) and is_open(text) and not behind.startswith((b"\n", b"\r"))
+    return text + aws_config.newline_of(file) if needs_one else text
 
 
-def replaced(file: ConfigFile, header: str, text: bytes) -> bytes:
-    """Give a section that is there other bytes.
+def is_open(text: bytes) -> bool:
+    """Say whether the last line has no newline."""
+    return not text.endswith((b"\n", b"\r"))
 
-    Raises:
-        RefusedError: something else would change.
-    """
-    before, behind = around(file, header)
-    return aws_config.checked(file, before + parted(text, behind, file) + behind, changed_section=header)
+
+def _ended_like(text: bytes, model: bytes, file: ConfigFile) -> bytes:
+    """Give the text with a final newline, or without one as at the end of a file, as the model has it or has not."""
+    if not is_open(model):
+        return parted(text, b"[", file)
+    return text.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def with_settings(file: ConfigFile, header: str, changes: Mapping[str, Value | None]) -> bytes:
@@ -260,7 +262,7 @@ def with_settings(file: ConfigFile, header: str, changes: Mapping[str, Value | N
             tuple(aws_config.lines_of(text)), values, (aws_config.PROCESS, "region"), newline
         )
         before, behind = around(file, header)
-        after = before + parted(edited, behind, file) + behind
+        after = before + _ended_like(edited, text, file) + behind
     aws_config.checked(file, after, changed_section=header)
     now = aws_config.parsed(after, name=file.name).sections.get(header, {})
     if any(now.get(key) != value for key, value in changes.items()):

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from awssso_helper import aws_config, sections
-from awssso_helper.errors import RefusedError
-from awssso_helper.migration.job import digest
+from awssso_helper.errors import RefusedError, UsageError
+from awssso_helper.migration.job import digest, from_values, values
 from awssso_helper.model import Secret
 from awssso_helper.static_keys import KEY_ID, KEY_LINES, SECRET_KEY
 
@@ -93,6 +93,8 @@ def vault_text(job: Job, vault: Vault) -> Secret:
             profile: {"config": _text(before.config), "credentials": _text(before.credentials)}
             for profile, before in vault.before.items()
         },
+        # With it the copy can be put back where the journal is lost.
+        "job": values(job),
     }
     return Secret(json.dumps(record))
 
@@ -116,6 +118,17 @@ def vault_of(job: Job, text: Secret | None) -> Vault | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return vault if is_ours else None
+
+
+def job_of(text: Secret | None) -> Job | None:
+    """Read the job of a copy, as it was when the copy was made; None where there is none or the copy is not whole."""
+    if text is None:
+        return None
+    try:
+        job = from_values(json.loads(text.reveal())["job"])
+    except (ValueError, KeyError, TypeError, AttributeError, UsageError):
+        return None
+    return job if vault_of(job, text) else None
 
 
 def _without_comments(job: Job, profile: str, before: Before) -> Before:
@@ -265,19 +278,44 @@ def without_profile(config: ConfigFile, target: Target, before: Before) -> bytes
     if now is None:
         return _restored(config, target, before)
     target = replace(target, process=process_of(config, target) or target.process)
-    if _trimmed(now) not in map(_trimmed, _written_forms(target, before)):
+    form = next((each for each in _written_forms(target, before) if _trimmed(each[0]) == _trimmed(now)), None)
+    if form is None:
         return _freed(config, target, before)
     if before.config is None:
         return _removed(config, target)
-    return sections.replaced(config, target.header, before.config)
+    return _rewritten(config, target, before.config, form)
 
 
-def _written_forms(target: Target, before: Before) -> list[bytes]:
-    """Give the section as we wrote it, with the key's lines and without."""
+def _written_forms(target: Target, before: Before) -> list[tuple[bytes, bytes]]:
+    """Give the section as we wrote it, with the key's lines and without; and what of it is below its last setting.
+
+    Comments and blank lines between the key's lines are that, once those have gone.
+    """
     alone = aws_config.parsed(before.config or b"", name="the vault")
     written = aws_config.parsed(with_profile(alone, target, before), name="the vault")
     cut = aws_config.parsed(without_key_lines(written, target), name="the vault")
-    return [sections.text_of(file, target.header) or b"" for file in (written, cut)]
+    return [
+        (sections.text_of(file, target.header) or b"", sections.around(file, target.header)[1])
+        for file in (written, cut)
+    ]
+
+
+def _rewritten(config: ConfigFile, target: Target, text: bytes, form: tuple[bytes, bytes]) -> bytes:
+    """Write the section as it was over the form that we gave it."""
+    above, below = sections.around(config, target.header)
+    now = (sections.text_of(config, target.header) or b"") + below
+    whole = b"".join(form)
+    newline = aws_config.newline_of(config)
+    if sections.is_open(whole) and now.startswith(whole + newline):
+        # It was the end of the file, and since then something was put below.
+        text, below = text + newline, now.removeprefix(whole + newline)
+    elif now.startswith(whole):
+        below = now.removeprefix(whole)
+    elif now + newline == whole:
+        # It was not the end of the file, and now it is.
+        text, below = text.removesuffix(newline), b""
+    after = above + sections.parted(text, below, config) + below
+    return aws_config.checked(config, after, changed_section=target.header)
 
 
 def _settled(text: bytes) -> bytes:
@@ -308,4 +346,5 @@ def _removed(config: ConfigFile, target: Target) -> bytes:
     lead = above[len(above) - target.lead :]
     if not lead.strip():
         above = above[: len(above) - target.lead]
-    return aws_config.checked(config, sections.parted(above, below, config) + below, changed_section=target.header)
+    after = sections.parted(above, below, config) + below
+    return aws_config.checked(config, after, changed_section=target.header)
