@@ -506,6 +506,32 @@ def test_a_run_sees_that_an_administrator_made_the_key_inactive(user, cloud):
     assert user.journal()["jobs"][0]["stage"] == "retired"
 
 
+@pytest.mark.parametrize("end", ["--undo", "--delete-keys"])
+def test_i2_where_the_state_directory_is_lost_the_keyring_knows_what_it_keeps(user, cloud, end):
+    keys = [user.key(), user.key(PRODUCTION, "ci"), user.key(STAGING, "kept")]
+    user.has("\n", section("a", keys[0], "region = eu-west-1"), "\n# b\n", section("b", keys[1]), section("c", keys[2]))
+    before = user.both()
+    user.migrate("--map", f"a={ADMIN}")
+    user.migrate("--map", f"b={ADMIN}", "--keep-keys")
+    user.migrate("--map", f"c={ADMIN}", "--keep-keys")
+    (user.home / ".local/state/awssso/migrations.json").unlink()
+    assert user.json("migrate", "--dry-run")["keys"] == []
+    status = user.ok("migrate", "--status")
+    assert "the journal of migrations was lost; the keyring has the copies of 3 keys" in status.stderr
+    stages = {job["targets"][0]["profile"]: job["stage"] for job in user.journal()["jobs"]}
+    assert stages == {"a": "retired", "b": "local", "c": "local"}
+    assert "was lost" not in user.ok("migrate", "--status").stderr
+    if end == "--undo":
+        user.ok("migrate", "--undo", "--yes")
+        assert user.both() == before
+        assert [cloud.status(key) for key in keys] == ["Active"] * 3
+        assert not [path for path in user.keyring_files.iterdir() if "vault" in path.read_text()]
+    else:
+        assert "its grace ends in 14 days" in user.ok("migrate", "--delete-keys", "--yes").stderr
+        user.ok("migrate", "--delete-keys", "--now", "--yes")
+        assert [cloud.status(key) for key in keys] == ["gone", "Active", "Active"]
+
+
 def test_of_two_deletions_the_one_that_fails_is_said_and_so_is_the_one_that_is_done(user, cloud):
     first, second = user.key(), user.key(PRODUCTION, "ci")
     user.has(section("prod", first), "\n", section("ci", second))

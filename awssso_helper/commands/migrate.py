@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from awssso_helper import aws_config, files, launcher, scan, sections, static_keys
-from awssso_helper.errors import AwsssoError, BusyError, InterruptedByUserError, RefusedError, UsageError
+from awssso_helper.errors import (
+    AwsssoError,
+    BusyError,
+    InterruptedByUserError,
+    KeyringError,
+    KeyringMissingError,
+    RefusedError,
+    UsageError,
+)
 from awssso_helper.iam import INACTIVE, Iam
+from awssso_helper.migration import edits, key_status, report, runner
 from awssso_helper.migration import job as jobs
-from awssso_helper.migration import key_status, report, runner
 from awssso_helper.migration.journal import Journal
 from awssso_helper.migration.planning import Planner
 from awssso_helper.migration.portal import Portal
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from awssso_helper.commands.context import Context
     from awssso_helper.identity_center import IdentityCenter
     from awssso_helper.migration.job import Job
+    from awssso_helper.migration.journal import Records
     from awssso_helper.migration.planning import Facts, Plan
     from awssso_helper.model import Role, SsoSession
     from awssso_helper.static_keys import Found, Oddity
@@ -129,6 +138,35 @@ class _Migrate:
     def _held(self, seconds: float) -> AbstractContextManager[None]:
         return files.locked(self._context.environment.lock_dir / "migrate.lock", Deadline(seconds))
 
+    def _records(self, *, is_needed: bool = False) -> Records:
+        """Read the journal; one that is lost is written again from what the keyring keeps.
+
+        Raises:
+            RefusedError: it is damaged.
+            KeyringError: it is lost and needed, and the keyring cannot be read.
+        """
+        if not self._context.environment.migrations_file.exists() and not self._options.dry_run:
+            try:
+                self._find_again()
+            except KeyringMissingError:
+                pass
+            except KeyringError:
+                if is_needed:
+                    raise
+        return self._journal.read()
+
+    def _find_again(self) -> None:
+        if not self._world.vaulted():
+            return
+        with self._alone():
+            kept = [edits.job_of(self._world.vault_get(key_id)) for key_id in self._world.vaulted()]
+            found = [runner.found_again(job, self._journal.now()) for job in kept if job is not None]
+            for job in sorted(found, key=lambda job: job.touched_at):
+                self._journal.save(job)
+        if found:
+            count = _count(len(found), "key")
+            self._terminal.tell(f"note: the journal of migrations was lost; the keyring has the copies of {count}")
+
     # Retire
 
     def retire(self) -> int:
@@ -138,7 +176,7 @@ class _Migrate:
         if not options.dry_run:
             context.demand_own_files()
         found, config, credentials = self._found()
-        records = self._journal.read()
+        records = self._records()
         has_jobs = any(job.is_unfinished or job.stage == jobs.LOCAL for job in records.jobs)
         scanned = self._scanned(found)
         if not found.keys and not has_jobs:
@@ -267,7 +305,7 @@ class _Migrate:
 
     def undo(self, profile: str) -> int:
         """Take back one migration or all of them."""
-        chosen = [job for job in reversed(self._journal.read().jobs) if job.may_be_undone]
+        chosen = [job for job in reversed(self._records(is_needed=True).jobs) if job.may_be_undone]
         if profile:
             chosen = [self._undoable(profile, chosen)]
         if not chosen:
@@ -317,7 +355,7 @@ class _Migrate:
 
     def delete_keys(self) -> int:
         """Delete what is Inactive and whose grace is over."""
-        records = self._journal.read()
+        records = self._records(is_needed=True)
         days = 0 if self._options.now else self._context.settings.migrate.grace_days
         chosen = [job for job in records.jobs if job.stage in (jobs.RETIRED, jobs.DELETING, jobs.LOCAL)]
         waiting = [job for job in chosen if not self._may_be_deleted(job, days)]
@@ -392,7 +430,7 @@ class _Migrate:
     def show_status(self) -> int:
         """Show where each key stands."""
         terminal = self._terminal
-        records = self._journal.read()
+        records = self._records()
         found = self._found()[0]
         in_files = {key.key_id for key in found.keys}
         standings = [self._standing(job, in_files) for job in records.jobs]

@@ -229,6 +229,25 @@ def _with_sso(world: World, job: Job) -> Job:
     return job
 
 
+# Where the journal is lost
+
+
+def found_again(job: Job, now: int) -> Job:
+    """Give the job of a copy in the keyring as it has to be taken: all may be done, and its grace begins anew.
+
+    What the files and IAM say is looked up when it is undone or goes on.
+    """
+    is_retired = job.manager is not None and not job.keeps_key
+    return replace(
+        job,
+        stage=jobs.RETIRED if is_retired else jobs.LOCAL,
+        reached=_NAMES[-1],
+        touched_at=job.began_at or now,
+        retired_at=now if is_retired else 0,
+        local_at=now,
+    )
+
+
 # To the end
 
 

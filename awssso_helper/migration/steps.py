@@ -103,7 +103,8 @@ def _is_vaulted(world: World, job: Job) -> bool:
 
 def _put_into_vault(world: World, job: Job) -> Job:
     config, credentials = _files(world)
-    world.vault_put(job.key_id, edits.vault_text(job, edits.taken(job, config, credentials)))
+    vault = edits.taken(job, config, credentials)
+    world.vault_put(job.key_id, edits.vault_text(_with_leads(world, job, vault), vault))
     return job
 
 
@@ -135,11 +136,7 @@ def _has_profiles(world: World, job: Job) -> bool:
 
 def _write_profiles(world: World, job: Job) -> Job:
     vault = vault_of(world, job)
-    config = _config(world)
-    for target in job.targets:
-        if not edits.has_profile(config, target):
-            job = job.with_target(replace(target, lead=edits.lead_of(config, target)))
-        config = _parsed(world, edits.with_profile(config, target, vault.before[target.profile]), config=True)
+    job = _with_leads(world, job, vault)
     # How it is parted from the text above is what undo takes away again.
     world.save(job)
 
@@ -153,6 +150,16 @@ def _write_profiles(world: World, job: Job) -> Job:
         return config.data
 
     world.amend(change, config=True)
+    return job
+
+
+def _with_leads(world: World, job: Job, vault: Vault) -> Job:
+    """Find out how each new section will be parted from the text above it."""
+    config = _config(world)
+    for target in job.targets:
+        if not edits.has_profile(config, target):
+            job = job.with_target(replace(target, lead=edits.lead_of(config, target)))
+        config = _parsed(world, edits.with_profile(config, target, vault.before[target.profile]), config=True)
     return job
 
 

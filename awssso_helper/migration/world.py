@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -108,8 +109,15 @@ def vault_key(key_id: str) -> str:
     return f"vault/{hashlib.sha256(key_id.encode()).hexdigest()[:32]}"
 
 
+_INDEX = "vault/index"
+
+
 class Here:
-    """The world of this user."""
+    """The world of this user.
+
+    An item of the keyring lists the keys of which it keeps a copy, since a keyring cannot be asked what it has. It is
+    written before a copy and after one is gone, so that it may name too many and never too few.
+    """
 
     def __init__(
         self,
@@ -159,11 +167,29 @@ class Here:
 
     def vault_put(self, key_id: str, text: Secret) -> None:
         """Write to the keyring, which reads it back."""
+        self._index({*self.vaulted(), key_id})
         self._store.put(vault_key(key_id), text.reveal(), Deadline(_KEYRING_SECONDS))
 
     def vault_delete(self, key_id: str) -> None:
         """Remove from the keyring."""
         self._store.delete(vault_key(key_id), Deadline(_KEYRING_SECONDS))
+        self._index({*self.vaulted()} - {key_id})
+
+    def vaulted(self) -> list[str]:
+        """Name the keys of which the keyring may keep a copy; none where its list is damaged."""
+        text = self._store.get(_INDEX, Deadline(_KEYRING_SECONDS))
+        try:
+            return [str(each) for each in json.loads(text)["keys"]] if text else []
+        except (ValueError, KeyError, TypeError):
+            return []
+
+    def _index(self, keys: set[str]) -> None:
+        if sorted(keys) == self.vaulted():
+            return
+        if keys:
+            self._store.put(_INDEX, json.dumps({"version": 1, "keys": sorted(keys)}), Deadline(_KEYRING_SECONDS))
+        else:
+            self._store.delete(_INDEX, Deadline(_KEYRING_SECONDS))
 
     def save(self, job: Job) -> None:
         """Write to the journal."""
