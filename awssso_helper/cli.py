@@ -122,10 +122,10 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> AwsssoError:
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = build_parser()
     if not arguments and sys.stdin and sys.stdin.isatty() and sys.stdout.isatty():
         arguments = ["pick"]
     arguments, program = split_program(arguments)
+    parser = build_parser(only="".join(arguments[:1]))
     words = [word for word in arguments if not word.startswith("-")]
     known = command_parsers(parser)
     if words and words[0] not in known:

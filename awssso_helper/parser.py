@@ -138,8 +138,12 @@ def option_strings(parser: argparse.ArgumentParser) -> list[str]:
     return [spelling for each in actions if each.help != argparse.SUPPRESS for spelling in each.option_strings]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of every command; completions and the README's list are compared with it."""
+def build_parser(only: str = "") -> argparse.ArgumentParser:
+    """Build the parser of every command; completions and the README's list are compared with it.
+
+    `only` is the command that is to run, where that is known: all others, which take some milliseconds, are left out.
+    No other word leaves out any.
+    """
     parser = _Parser(
         prog="awssso",
         description=_DESCRIPTION,
@@ -151,7 +155,7 @@ def build_parser() -> argparse.ArgumentParser:
     _voice_options(parser, default=False)
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for add in (
+    adds = (
         _configure,
         _login,
         _logout,
@@ -170,7 +174,9 @@ def build_parser() -> argparse.ArgumentParser:
         _shell_init,
         _completions,
         _demo,
-    ):
+    )
+    named = {add.__name__[1:].replace("_", "-"): add for add in adds}
+    for add in [named[only]] if only in named else adds:
         add(commands)
     return parser
 
@@ -186,7 +192,7 @@ def split_program(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     if "--" in arguments:
         at = arguments.index("--")
         return list(arguments[:at]), list(arguments[at + 1 :])
-    options = command_parsers(build_parser())["exec"]._option_string_actions  # noqa: SLF001 - as above
+    options = command_parsers(build_parser("exec"))["exec"]._option_string_actions  # noqa: SLF001 - as above
     is_named = False
     at = command + 1
     while at < len(arguments):

@@ -8,8 +8,6 @@ Colour is for people on a terminal only, and never the only mark.
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import re
 import sys
@@ -123,6 +121,9 @@ class Terminal:
 
     def csv(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write CSV (RFC 4180) to stdout; cells that a spreadsheet would take for a formula are quoted as text."""
+        import csv  # noqa: PLC0415 - a millisecond that only `list --csv` needs
+        import io  # noqa: PLC0415 - as above
+
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(header)

@@ -12,6 +12,7 @@ from awssso_helper import completions, files
 from awssso_helper.commands.context import FILE_SECONDS
 from awssso_helper.errors import RefusedError, UsageError
 from awssso_helper.model import Deadline
+from awssso_helper.parser import build_parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ _MARK = "# awssso completions"
 def run(context: Context) -> int:
     """Print the script; or write it where the shell finds it, or remove it, and say each change."""
     options = context.options
-    script = completions.script(options.shell, options.parser)
+    script = completions.script(options.shell, build_parser())
     if not (options.install or options.uninstall):
         context.terminal.data(script)
         return 0

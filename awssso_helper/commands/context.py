@@ -1,22 +1,20 @@
-"""What a command works with."""
+"""What a command works with.
+
+Rooms that not every command enters are imported where they are asked for: all of them together are half of the time
+that a command spends on imports.
+"""
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from awssso_helper import agent_client, aws_config, catalog, choice, files, settings, shelf, strict_modes
-from awssso_helper.credentials import Credentials
-from awssso_helper.discovery import Memory
+from awssso_helper import agent_client, catalog, files, settings, shelf
 from awssso_helper.endpoints import normalised_start_url, partition_of
 from awssso_helper.errors import AwsssoError, InterruptedByUserError, KeyringError, UsageError
-from awssso_helper.handover import MARK
 from awssso_helper.model import Deadline, RoleCredentials, Secret, epoch_of
-from awssso_helper.role_cache import Index
-from awssso_helper.store import Store
 from awssso_helper.terminal import safe
 
 if TYPE_CHECKING:
@@ -24,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from awssso_helper.catalog import Entry
+    from awssso_helper.credentials import Credentials
+    from awssso_helper.discovery import Memory
     from awssso_helper.environment import Environment
     from awssso_helper.identity_center import IdentityCenter
     from awssso_helper.model import Role, SsoSession
+    from awssso_helper.role_cache import Index
     from awssso_helper.shelf import Shelf
+    from awssso_helper.store import Store
     from awssso_helper.sync import Sync
     from awssso_helper.terminal import Terminal
 
@@ -70,28 +72,38 @@ class Context:
         environment = self.environment
         if self.settings.others_may_write:
             return
+        from awssso_helper import strict_modes  # noqa: PLC0415 - for the commands that write
+
         called = environment.data_dir / "bin" / "awssso"
         strict_modes.demand((environment.aws_config_file, environment.aws_credentials_file, called), environment)
 
     @cached_property
     def store(self) -> Store:
         """The credential store; a person is here, so the keyring may ask to be unlocked."""
+        from awssso_helper.store import Store  # noqa: PLC0415 - see above, as are those below
+
         may_prompt = self.terminal.is_interactive()
         return Store(self.environment, self.settings.keyring, may_prompt=may_prompt)
 
     @cached_property
     def credentials(self) -> Credentials:
         """Tokens and role credentials."""
+        from awssso_helper.credentials import Credentials  # noqa: PLC0415
+
         return Credentials.of_user(self.environment, self.settings, self.store, trace=self.terminal.trace)
 
     @cached_property
     def memory(self) -> Memory:
         """The accounts and roles that were found last."""
+        from awssso_helper.discovery import Memory  # noqa: PLC0415
+
         return Memory(self.environment.cache_dir, self.environment.lock_dir)
 
     @cached_property
     def index(self) -> Index:
         """Which roles have credentials in the keyring, until when."""
+        from awssso_helper.role_cache import Index  # noqa: PLC0415
+
         return Index(self.environment.state_dir, self.environment.lock_dir)
 
     @cached_property
@@ -188,6 +200,9 @@ class Context:
         Raises:
             UsageError: none or several are meant.
         """
+        from awssso_helper import choice  # noqa: PLC0415
+        from awssso_helper.handover import MARK  # noqa: PLC0415
+
         options = self.options
         words = [*options.words, *([options.profile] if options.profile is not None else [])]
         is_by_account = options.account is not None or options.role is not None
@@ -220,6 +235,8 @@ class Context:
         return entries
 
     def _is_foreign(self, name: str) -> bool:
+        from awssso_helper import aws_config  # noqa: PLC0415
+
         paths = (self.environment.aws_config_file, False), (self.environment.aws_credentials_file, True)
         return any(
             aws_config.has_profile(files.read(path) or b"", name, is_credentials=is_credentials)
@@ -265,6 +282,8 @@ class Context:
         """
         names = [each.name for each in self.sessions]
         if name not in names:
+            import difflib  # noqa: PLC0415
+
             close = difflib.get_close_matches(name, names, n=1)
             known = ", ".join(names[:_MOST_NAMES]) or "none"
             hint = f"-S {close[0]}" if close else f"awssso configure -S {name}; there are: {known}"
