@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from awssso_helper.errors import AwsssoError
@@ -280,29 +281,25 @@ class _Roles(Screen[None]):
         self._notes: list[str] = []
         self._ends = threading.Event()
         self._is_refreshing = False
+        self._head = _Head()
         self._list = RoleList()
+        self._foot = _Foot()
         self._recent = look.recent
         self._list.facts = Facts(frozenset(look.recent.favourites), frozenset(), look.is_production)
 
     def compose(self) -> ComposeResult:
-        """Lay out the lines."""
-        yield Static(id="header")
-        with Horizontal(id="filter-row"):
-            yield Static("> ", id="prompt", markup=False)
-            yield _Filter(
-                self._look.filter,
-                placeholder="type to filter: account, id, role, e-mail, tag",
-                id="filter",
-                compact=True,
-                select_on_focus=False,
-                max_length=200,
-            )
-            yield Static(id="count")
-        yield _Rule(classes="rule")
+        """Lay out the lines: each widget more costs the first paint a hundredth."""
+        yield self._head
+        yield _Filter(
+            self._look.filter,
+            placeholder="type to filter: account, id, role, e-mail, tag",
+            id="filter",
+            compact=True,
+            select_on_focus=False,
+            max_length=200,
+        )
         yield self._list
-        yield _Rule(classes="rule")
-        yield Static(id="details")
-        yield Static(id="footer")
+        yield self._foot
 
     def on_mount(self) -> None:
         """Show what is known, and look behind it for more."""
@@ -383,10 +380,6 @@ class _Roles(Screen[None]):
 
     # Showing
 
-    def _put(self, place: str, content: Content) -> None:
-        """Write into a place of fixed size: to lay out the screen anew would double what a key costs."""
-        self.query_one(place, Static).update(content, layout=False)
-
     def _show_header(self) -> None:
         parts: list[Content | tuple[str, str]] = [("awssso", "bold")]
         has_more = self._is_refreshing or bool(self._notes)
@@ -396,17 +389,17 @@ class _Roles(Screen[None]):
             parts += [("   looking for new roles…", "dim")]
         elif self._notes:
             parts += [("   ", ""), (safe(self._notes[-1]), "ansi_magenta")]
-        self._put("#header", Content.assemble(*parts))
+        self._head.say(Content.assemble(*parts))
 
     def _show_count(self, found: int, *, is_filtered: bool) -> None:
         total = f"{self._total:,} role{'s' if self._total != 1 else ''}"
-        self._put("#count", Content(f"{found:,} of {total}" if is_filtered else total))
+        self._head.count(f"{found:,} of {total}" if is_filtered else total)
 
     def on_role_list_moved(self) -> None:
         """Say more about the role under the cursor."""
         match = self._list.match
-        self._put("#details", self._details(match) if match else self._emptiness())
-        self._put("#footer", _footer(self._needs_sign_in(match)))
+        details = self._details(match) if match else self._emptiness()
+        self._foot.say(details, _footer(self._needs_sign_in(match)))
 
     def _needs_sign_in(self, match: Match | None) -> bool:
         sessions = {match.entry.role.session} if match else {state.name for state in self._states}
@@ -639,12 +632,52 @@ class _Filter(Input):
         await self.run_action("screen.help")
 
 
-class _Rule(Static):
-    """A line across."""
+class _Head(Widget):
+    """Three lines: how the sessions stand, a prompt with a count at its end, a rule. The filter lies on the prompt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._states = Content("")
+        self._count = Content("")
+
+    def say(self, states: Content) -> None:
+        """Have another first line."""
+        self._states = states
+        self.refresh()
+
+    def count(self, count: str) -> None:
+        """Have another count."""
+        self._count = Content.styled(count, "dim")
+        self.refresh()
 
     def render(self) -> Content:
-        """Draw it as wide as the screen."""
-        return Content("─" * self.size.width)
+        """Draw them."""
+        width = self.size.width
+        states = Content.assemble(" ", self._states)
+        gap = " " * (width - 2 - self._count.cell_length - 1)
+        prompt = Content.assemble((" >", "bold ansi_cyan"), gap, self._count)
+        return Content("\n").join([states, prompt, _rule(width)])
+
+
+class _Foot(Widget):
+    """Four lines: a rule, two about the role under the cursor, the keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[Content] = []
+
+    def say(self, *contents: Content) -> None:
+        """Have other lines below the rule."""
+        self._lines = [line for content in contents for line in content.split()]
+        self.refresh()
+
+    def render(self) -> Content:
+        """Draw them."""
+        return Content("\n").join([_rule(self.size.width), *(Content.assemble(" ", line) for line in self._lines)])
+
+
+def _rule(width: int) -> Content:
+    return Content.styled("─" * width, "dim")
 
 
 # Dialogs

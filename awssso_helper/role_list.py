@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -42,6 +42,20 @@ _MOST_ACCOUNT, _MOST_ROLE, _MOST_SESSION, _MOST_PROFILE = 40, 36, 12, 64
 _LEAST_PROFILE = 24
 # In a narrower list names come first; the line of details has the status too.
 _ROOM_FOR_STATUS = 68
+
+# Here, not in the style sheet: to look them up there is a fiftieth of the first paint.
+_STYLES = {
+    "name": Style(),
+    "id": Style(dim=True),
+    "role": Style(),
+    "faint": Style(dim=True),
+    "heading": Style(dim=True, italic=True),
+    "hit": Style(color="cyan", bold=True, underline=True),
+    "production": Style(color="red", bold=True),
+    "favourite": Style(color="yellow"),
+    "warm": Style(color="green"),
+    "new": Style(color="magenta", bold=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +113,6 @@ def _widest(texts: Sequence[str], most: int) -> int:
 class RoleList(ScrollView, can_focus=False):
     """Lines of roles and headings, one of them under the cursor."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"role-list--{name}"
-        for name in ("name", "id", "role", "faint", "heading", "hit", "production", "favourite", "warm", "new")
-    }
-
     class Chosen(Message):
         """Somebody clicked twice on a role."""
 
@@ -116,7 +125,6 @@ class RoleList(ScrollView, can_focus=False):
         self._lines: Sequence[Line] = ()
         self.columns = Columns()
         self._cursor = -1
-        self._styles: dict[str, Style] = {}
 
     # What is shown
 
@@ -212,11 +220,6 @@ class RoleList(ScrollView, can_focus=False):
 
     # A line
 
-    def notify_style_update(self) -> None:
-        """Forget the styles that were looked up."""
-        self._styles = {}
-        super().notify_style_update()
-
     def render_line(self, y: int) -> Strip:
         """Make one line of the window."""
         place = y + self.scroll_offset.y
@@ -225,7 +228,7 @@ class RoleList(ScrollView, can_focus=False):
             return Strip.blank(width, self.rich_style)
         line = self._lines[place]
         if isinstance(line, str):
-            return Strip([Segment(f" {line}", self._style("heading"))]).adjust_cell_length(width, self.rich_style)
+            return Strip([Segment(f" {line}", _STYLES["heading"])]).adjust_cell_length(width, self.rich_style)
         strip = Strip(self._segments(_matched(line), self.columns.within(width), width))
         strip = strip.adjust_cell_length(width, self.rich_style)
         return (
@@ -234,38 +237,32 @@ class RoleList(ScrollView, can_focus=False):
             else strip
         )
 
-    def _style(self, name: str) -> Style:
-        if not self._styles:
-            names = (each.removeprefix("role-list--") for each in self.COMPONENT_CLASSES)
-            self._styles = {each: self.get_component_rich_style(f"role-list--{each}") for each in names}
-        return self._styles[name]
-
     def _segments(self, match: Match, columns: Columns, width: int) -> list[Segment]:
         entry, spans = match.entry, match.spans
-        base, hit = self._style("name"), self._style("hit")
+        base, hit = _STYLES["name"], _STYLES["hit"]
         is_production = self.facts.is_production(entry)
         is_favourite = key_of(entry) in self.facts.favourites
-        name = self._style("production") if is_production else base
-        name = name if entry.profile else self._style("faint")
+        name = _STYLES["production"] if is_production else base
+        name = name if entry.profile else _STYLES["faint"]
         account_field = "account" if entry.account.name else "profile"
         segments = [
-            Segment(f" {FAVOURITE if is_favourite else ' '}", self._style("favourite")),
-            Segment(f"{PRODUCTION if is_production else ' '} ", self._style("production")),
+            Segment(f" {FAVOURITE if is_favourite else ' '}", _STYLES["favourite"]),
+            Segment(f"{PRODUCTION if is_production else ' '} ", _STYLES["production"]),
             *fitted(account_text(entry), spans.get(account_field, ()), columns.account, name, hit),
             Segment(_GAP, base),
-            *fitted(entry.account.id, spans.get("account_id", ()), _ID_WIDTH, self._style("id"), hit),
+            *fitted(entry.account.id, spans.get("account_id", ()), _ID_WIDTH, _STYLES["id"], hit),
             Segment(_GAP, base),
-            *fitted(entry.role.name, spans.get("role", ()), columns.role, self._style("role"), hit),
+            *fitted(entry.role.name, spans.get("role", ()), columns.role, _STYLES["role"], hit),
             Segment(_GAP, base),
         ]
         if columns.session:
-            segments += [*fitted(entry.role.session, (), columns.session, self._style("faint"), hit), Segment(_GAP)]
+            segments += [*fitted(entry.role.session, (), columns.session, _STYLES["faint"], hit), Segment(_GAP)]
         if columns.profile:
-            faint = self._style("faint")
+            faint = _STYLES["faint"]
             segments += [*fitted(entry.profile, spans.get("profile", ()), columns.profile, faint, hit), Segment(_GAP)]
         text, style = self._status(entry) if width >= _ROOM_FOR_STATUS else ("", "faint")
         used = sum(cell_len(segment.text) for segment in segments)
-        return [*segments, Segment(text.rjust(max(len(text), width - used - 1)), self._style(style))]
+        return [*segments, Segment(text.rjust(max(len(text), width - used - 1)), _STYLES[style])]
 
     def _status(self, entry: Entry) -> tuple[str, str]:
         left = entry.expires_at - time.time()
@@ -298,6 +295,8 @@ def fitted(text: str, spans: Spans, width: int, plain: Style, hit: Style) -> lis
     shown, marked = _safe_with_marks(text, spans)
     if cell_len(shown) > width:
         shown = _cut(shown, width - 1) + "…"
+    if not marked:
+        return [Segment(shown + " " * (width - cell_len(shown)), plain)]
     segments: list[Segment] = []
     start = 0
     for place in range(1, len(shown) + 1):

@@ -72,6 +72,16 @@ def test_a_cached_answer_loads_nothing_heavy(sandbox):
     assert HEAVY & set(answered.stderr.split()) == set()
 
 
+def test_the_picker_waits_for_no_room_that_its_first_screen_does_not_show():
+    script = (
+        "import sys; from awssso_helper import cli; from awssso_helper.commands import pick; cli._parsed(['pick']);"
+        "print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    rooms = {f"awssso_helper.{room}" for room in ("aws_config", "credentials", "discovery", "role_cache", "store")}
+    assert (rooms | {"configparser", "ssl", "textual", "urllib3"}) & set(done.stdout.split()) == set()
+
+
 def test_every_function_that_a_caller_sees_says_what_it_is():
     silent = []
     for path in PACKAGE.rglob("*.py"):
