@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from awssso_helper.errors import InterruptedByUserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from awssso_helper.environment import Environment
     from awssso_helper.errors import AwsssoError
@@ -137,12 +137,16 @@ class Terminal:
         widths = [max(_width(row[column]) for row in [list(header), *shown]) for column in range(len(header))]
         self.data("\n".join(_aligned(row, widths) for row in [list(header), *shown]))
 
-    def rows(self, rows: Sequence[Sequence[str]]) -> None:
-        """Say aligned columns on stderr; cells are made safe here."""
+    def rows(self, rows: Sequence[Sequence[str]], *, alarming: Collection[int] = ()) -> None:
+        """Say aligned columns on stderr; cells are made safe here. The rows of these numbers, from 0, are in red."""
         shown = [[safe(cell) for cell in row] for row in rows]
         widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
-        for row in shown:
-            self.tell(_aligned(row, widths))
+        begins, ends = ("\x1b[31m", "\x1b[0m") if sys.stderr.isatty() and self._environment.can_color() else ("", "")
+        with contextlib.suppress(OSError):
+            for number, row in enumerate(shown):
+                line = _aligned(row, widths)
+                sys.stderr.write(f"{begins}{line}{ends}\n" if number in alarming else f"{line}\n")
+            sys.stderr.flush()
 
     def diff(self, text: str) -> None:
         """Write a unified diff to stdout, in colour on a terminal."""

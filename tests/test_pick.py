@@ -238,6 +238,29 @@ def test_the_numbered_list_takes_words_and_a_number(user, tmux):
     tmux.shows("\nlog-archive.SecurityAudit\n")
 
 
+def test_the_numbered_list_says_what_is_production_and_asks_before_it(user):
+    user.settings("keyring = plaintext-file", "[picker]", "confirm_production = yes")
+    with user.at_terminal("pick", "--no-tui", "--print", "administrator") as keyboard:
+        keyboard.types("prod\n", after="number, or words to filter by")
+        keyboard.types("1\n", after="number, or words to filter by")
+        keyboard.types("n\n", after="production.AdministratorAccess is production. Pick it? [y/N]")
+        assert keyboard.end() == 130
+    rows = [line for line in keyboard.shown.splitlines() if ".AdministratorAccess  " in line]
+    loud = {line for line in rows if "production" in line.split(".")[0]}
+    assert loud
+    assert all(line.startswith("\x1b[31m") and line.endswith("  production\x1b[0m") for line in loud)
+    assert set(rows) - loud
+    assert not any("\x1b" in line or line.endswith("production") for line in set(rows) - loud)
+
+
+def test_the_numbered_list_marks_production_without_colour_too(user):
+    with user.at_terminal("pick", "--no-tui", "--print", "prod", "read", NO_COLOR="1") as keyboard:
+        keyboard.types("1\n", after="number, or words to filter by")
+        assert keyboard.end() == 0
+    assert "\x1b" not in keyboard.shown
+    assert re.search(r"1  production\.ReadOnlyAccess .* production\r?\n", keyboard.shown)
+
+
 @needs_tmux
 def test_without_colour_no_colour_is_sent(user, tmux):
     opened(tmux, user, "script -qec 'NO_COLOR=1 awssso pick' typescript; cat")

@@ -135,12 +135,19 @@ def _tell_numbered(context: Context, shown: Sequence[Entry], total: int) -> None
     if not shown:
         terminal.tell("nothing matches")
         return
-    terminal.rows(
-        [
-            (f"{number:>{len(str(len(shown)))}}", entry.profile, entry.account.name, entry.account.id, entry.role.name)
-            for number, entry in enumerate(shown, 1)
-        ]
-    )
+    is_loud = is_production(context.settings.picker)
+    rows = [
+        (
+            f"{number:>{len(str(len(shown)))}}",
+            entry.profile,
+            entry.account.name,
+            entry.account.id,
+            entry.role.name,
+            "production" if is_loud(entry) else "",
+        )
+        for number, entry in enumerate(shown, 1)
+    ]
+    terminal.rows(rows, alarming=[place for place, entry in enumerate(shown) if is_loud(entry)])
     if total > len(shown):
         terminal.tell(f"… and {total - len(shown):,} more; words narrow the list")
 
