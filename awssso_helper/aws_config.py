@@ -263,6 +263,12 @@ def has_profile(data: bytes, name: str, *, is_credentials: bool) -> bool:
     return name in (texts if is_credentials else map(profile_name, texts))
 
 
+def merged_profiles(config: ConfigFile, credentials: ConfigFile) -> dict[str, Section]:
+    """Put together what both files say of each profile; the credentials file wins (botocore's `full_config`)."""
+    names = [*config.profiles, *(name for name in credentials.sections if name not in config.profiles)]
+    return {name: {**config.profiles.get(name, {}), **credentials.sections.get(name, {})} for name in names}
+
+
 def _named(sections: Mapping[str, Section], kind: str) -> dict[str, Section]:
     pairs = ((_second_word(header), values) for header, values in sections.items() if header.startswith(kind))
     return {name: values for name, values in pairs if name is not None}

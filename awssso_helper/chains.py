@@ -90,6 +90,30 @@ def _chain(name: str, profiles: Mapping[str, Section], starts: Mapping[str, Role
     return None
 
 
+def circle_of(name: str, profiles: Mapping[str, Section]) -> tuple[str, ...]:
+    """Give the profiles that a chain goes round in for ever, in its order, from where `name` enters; else nothing.
+
+    `profiles` are those of both AWS files: keys end a chain, also beside a `source_profile` (botocore's
+    `_get_role_config` and `_has_static_credentials`).
+    """
+    seen: list[str] = []
+    at = name
+    while at not in seen:
+        section = profiles.get(at, {})
+        if not source_of(section):
+            return ()
+        seen.append(at)
+        at = source_of(section)
+    return tuple(seen[seen.index(at) :])
+
+
+def source_of(section: Section) -> str:
+    """Give the profile that a chained one takes its credentials from; empty for any other."""
+    if _text(section, "aws_access_key_id") or not _text(section, "role_arn"):
+        return ""
+    return _text(section, "source_profile")
+
+
 def _step(profile: str, section: Section) -> Step | None:
     arn = _ROLE_ARN.fullmatch(_text(section, "role_arn"))
     if arn is None or not _text(section, "source_profile"):

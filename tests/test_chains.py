@@ -72,6 +72,25 @@ def test_what_does_not_begin_at_one_of_ours_is_no_chain(text):
     assert chains_in(text) == {}
 
 
+def circle(name: str, text: str) -> tuple[str, ...]:
+    profiles = aws_config.parsed(text.encode(), name="config").profiles
+    return chains.circle_of(name, profiles)
+
+
+def test_a_circle_is_found_from_wherever_one_enters_it():
+    text = profile("a", "b") + profile("b", "c") + profile("c", "b") + profile("self", "self")
+    assert circle("a", text) == ("b", "c")
+    assert circle("c", text) == ("c", "b")
+    assert circle("self", text) == ("self",)
+
+
+def test_keys_end_a_chain_so_that_it_is_no_circle():
+    keys = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\n"
+    assert circle("self", profile("self", "self", more=keys)) == ()
+    assert circle("a", profile("a", "b") + profile("b", "a", more=keys)) == ()
+    assert circle("a", profile("a", "b") + "[profile b]\nregion = eu-west-1\n") == ()
+
+
 # With real processes
 
 
@@ -150,6 +169,33 @@ def test_a_chain_that_wants_an_mfa_code_says_who_asks_for_it(chained):
     assert "MFA" in done.stderr
     assert "hint: awssso exec --profile-only guarded" in done.stderr
     assert chained.run("exec", "--profile-only", "guarded", "--", "true").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("exec", "around", "--", "true"), ("console", "--url", "around"), ("env", "around"), ("use", "around")]
+)
+def test_a_profile_whose_chain_goes_in_a_circle_is_refused_with_the_way_it_goes(chained, words):
+    with chained.config.open("a") as config:
+        config.write(profile("around", "again") + profile("again", "back") + profile("back", "again"))
+    done = chained.run(*words, AWSSSO_SHELL_FUNCTION="bash")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "awssso: the source_profile of 'around' goes in a circle: around → again → back → again\n"
+        "hint: give one of them the profile of a role in ~/.aws/config\n"
+    )
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_botocore_and_we_call_the_same_a_circle(chained, python, with_keys):
+    with chained.config.open("a") as config:
+        config.write(profile("around", "around"))
+    keys = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\n" if with_keys else ""
+    (chained.home / ".aws" / "credentials").write_text(f"[around]\n{keys}")
+    by_boto3 = chained.program(python, "-c", WHO, AWS_PROFILE="around", AWS_DEFAULT_REGION="us-east-1")
+    by_us = chained.run("exec", "around", "--", "true")
+    assert ("InfiniteLoopConfigError" in by_boto3.stderr) is not with_keys
+    assert ("goes in a circle" in by_us.stderr) is not with_keys
+    assert by_us.returncode == 2
 
 
 def test_no_stray_variable_or_model_moves_the_signed_calls_or_feeds_them(chained):

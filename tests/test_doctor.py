@@ -143,6 +143,25 @@ def test_a_source_beside_ours_is_found(healthy):
         assert "source-beside-ours" in wrong(healthy), line
 
 
+def test_a_chain_that_goes_in_a_circle_or_begins_nowhere_is_found(healthy):
+    arn = "role_arn = arn:aws:iam::482736190055:role/deploy"
+    text = healthy.config.read_text()
+    chains = {
+        "fine": "production.PowerUserAccess",
+        "left": "right",
+        "right": "left",
+        "entrance": "left",
+        "lost": "gone",
+    }
+    more = "".join(f"[profile {name}]\n{arn}\nsource_profile = {source}\n" for name, source in chains.items())
+    healthy.config.write_text(text + more)
+    found = wrong(healthy, "-v")
+    assert found["chain-in-a-circle"]["names"] == ["left → right → left"]
+    assert found["chain-without-beginning"]["names"] == ["lost → gone"]
+    assert set(found) == {"chain-in-a-circle", "chain-without-beginning"}
+    assert "left" not in healthy.run("doctor").stdout
+
+
 def test_a_source_that_leaks_into_every_profile_is_found(healthy):
     healthy.config.write_text(f"[DEFAULT]\nsso_account_id = 1\n{healthy.config.read_text()}")
     found = wrong(healthy)

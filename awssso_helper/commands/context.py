@@ -228,11 +228,26 @@ class Context:
         """
         entries = self.entries()
         if all(entry.profile != name for entry in entries) and self._is_foreign(name):
+            self._refuse_a_circle(name)
             raise UsageError(
                 f"the profile {name[:64]!a} is one of your own, and leads to no role of an SSO session",
                 hint="AWS tools use it by its name; to name a role of awssso, say more of it: awssso list",
             )
         return entries
+
+    def _refuse_a_circle(self, name: str) -> None:
+        from awssso_helper import aws_config, chains  # noqa: PLC0415
+
+        environment = self.environment
+        paths = environment.aws_config_file, environment.aws_credentials_file
+        both = [aws_config.parsed(files.read(path) or b"", name=str(path)) for path in paths]
+        circle = chains.circle_of(name, aws_config.merged_profiles(*both))
+        if circle:
+            way = " → ".join(safe(each) for each in (name, *circle, circle[0])[name == circle[0] :])
+            raise UsageError(
+                f"the source_profile of {name[:64]!a} goes in a circle: {way}",
+                hint=f"give one of them the profile of a role in {environment.shown(paths[0])}",
+            )
 
     def _is_foreign(self, name: str) -> bool:
         from awssso_helper import aws_config  # noqa: PLC0415

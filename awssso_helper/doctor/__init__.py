@@ -33,6 +33,7 @@ CHECKS: tuple[tuple[str, str, Callable[[Patient], Iterator[Finding]]], ...] = (
     ("sessions", "", configuration.sessions),
     ("profile-sources", "no key of the credentials file hides a profile", shadows.credentials_keys),
     ("profile-keys", "every generated profile has one credential source", shadows.beside_ours),
+    ("chains", "every chain of source_profile begins somewhere", configuration.chained),
     ("long-lived-keys", "no key here lives for ever", shadows.long_lived_keys),
     ("migrations", "", migrations.migrations),
     ("variables", "no variable stands in the way of a profile", shadows.variables),

@@ -8,7 +8,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
-from awssso_helper import aws_config, dialects
+from awssso_helper import aws_config, chains, dialects
 from awssso_helper.doctor.findings import Finding, counted
 
 if TYPE_CHECKING:
@@ -90,6 +90,34 @@ def sessions(patient: Patient) -> Iterator[Finding]:
         yield Finding("sessions", "ok", counted(len(found), "SSO session"), names=tuple(each.name for each in found))
     elif not error:
         yield Finding("no-session", "warning", "no SSO session is configured", "awssso configure")
+
+
+def chained(patient: Patient) -> Iterator[Finding]:
+    """Follow the chains of `role_arn` and `source_profile`: one that goes in a circle or ends nowhere is of no use."""
+    if patient.errors.keys() & {"config", "credentials"}:
+        return
+    config, profiles = patient.config, patient.merged_profiles
+    circles = {
+        frozenset(circle): circle for circle in (chains.circle_of(name, profiles) for name in profiles) if circle
+    }
+    if circles:
+        yield Finding(
+            "chain-in-a-circle",
+            "warning",
+            f"source_profile goes in a circle in {config.name}, in {counted(len(circles), 'chain')}",
+            f"give one of each circle the profile of a role (awssso doctor -v names them) in {config.name}",
+            tuple(" → ".join((*circle, circle[0])) for circle in circles.values()),
+        )
+    sources = {name: chains.source_of(section) for name, section in profiles.items()}
+    lost = {name: source for name, source in sources.items() if source and source not in profiles}
+    if lost:
+        yield Finding(
+            "chain-without-beginning",
+            "warning",
+            f"source_profile names no profile in {counted(len(lost), 'profile')} of {config.name}",
+            f"correct source_profile (awssso doctor -v names the profiles) in {config.name}",
+            tuple(f"{name} → {source}" for name, source in lost.items()),
+        )
 
 
 def cost(patient: Patient) -> Iterator[Finding]:

@@ -61,6 +61,11 @@ class Patient:
             return aws_config.parsed(b"", name=what)
 
     @cached_property
+    def merged_profiles(self) -> dict[str, aws_config.Section]:
+        """Every profile with what both files say of it, as the SDKs put them together."""
+        return aws_config.merged_profiles(self.config, self.credentials)
+
+    @cached_property
     def entries(self) -> tuple[aws_config.Entry, ...]:
         """The generated profiles; none where the block is damaged (`errors["block"]`)."""
         try:
