@@ -17,6 +17,7 @@
 | `AWSSSO_CONFIG` | another settings file |
 | `AWSSSO_SESSION` | the SSO session when no `-S` is given |
 | `AWSSSO_PROFILE`, `AWSSSO_REGION` | from `exec`, `env`, `use`: the profile that is in force, and its region |
+| `AWSSSO_OWN_REGION`, `AWSSSO_OWN_DEFAULT_REGION` | from the same: the user's own, until `use --clear` puts it back |
 | `AWSSSO_SHELL_FUNCTION`, `AWSSSO_PREVIOUS` | from the shell function to `use`: which shell, and the profile before |
 | `AWS_PROFILE` | the profile when `exec`, `env` or `console` name none |
 | `SHELL`, `COMSPEC` | the shell that `exec` starts |

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MARK = "AWSSSO_PROFILE"
 REGION_MARK = "AWSSSO_REGION"
 
-_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# Both regions that tools read, and where the user's own waits while a profile's stands there.
+_REGIONS = {"AWS_REGION": "AWSSSO_OWN_REGION", "AWS_DEFAULT_REGION": "AWSSSO_OWN_DEFAULT_REGION"}
 # Every variable by which an SDK finds credentials, old spellings included.
 SOURCES = (
     "AWS_PROFILE",
@@ -61,7 +62,7 @@ class Handover:
 
 def of_profile(name: str, region: str, variables: Mapping[str, str]) -> Handover:
     """Hand over a profile by its name: whoever uses it gets fresh credentials for as long as they like."""
-    return _handover({"AWS_PROFILE": name, **_region(region), MARK: name}, variables)
+    return _handover({"AWS_PROFILE": name, **_regions(region, variables), MARK: name}, variables)
 
 
 def of_keys(credentials: RoleCredentials, name: str, region: str, variables: Mapping[str, str]) -> Handover:
@@ -72,20 +73,37 @@ def of_keys(credentials: RoleCredentials, name: str, region: str, variables: Map
         "AWS_SESSION_TOKEN": credentials.session_token.reveal(),
         "AWS_CREDENTIAL_EXPIRATION": utc_text(credentials.expires_at),
         _ACCOUNT: credentials.account_id,
-        **_region(region),
+        **_regions(region, variables),
         MARK: name,
     }
     return _handover(values, variables)
 
 
 def of_nothing(variables: Mapping[str, str]) -> Handover:
-    """Take back whatever was handed over, or set by hand."""
-    return Handover({}, (*SOURCES, *_REGIONS, _ACCOUNT, MARK, REGION_MARK, *_further_sources(variables)))
+    """Take back what was handed over, and every other source of credentials; the user's own regions come back."""
+    values = _regions("", variables)
+    names = [*SOURCES, *_REGIONS, *_REGIONS.values(), _ACCOUNT, MARK, REGION_MARK, *_further_sources(variables)]
+    return Handover(values, tuple(name for name in names if name not in values))
 
 
-def _region(region: str) -> dict[str, str]:
+def _regions(region: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Give the region's variables: the profile's region, else what the user had there before any profile did."""
+    values = {}
     # botocore reads only AWS_DEFAULT_REGION, the other SDKs only AWS_REGION (PROTOCOL 4.3).
-    return dict.fromkeys((*_REGIONS, REGION_MARK), region) if region else {}
+    for name, keeper in _REGIONS.items():
+        own = _own_region(name, variables)
+        if region or own:
+            values[name] = region or own
+        if region and own:
+            values[keeper] = own
+    return {**values, REGION_MARK: region} if region else values
+
+
+def _own_region(name: str, variables: Mapping[str, str]) -> str:
+    """Give what the user set: what was kept while our own stands there, else what stands there."""
+    present = variables.get(name, "")
+    is_ours = bool(present) and present == variables.get(REGION_MARK)
+    return variables.get(_REGIONS[name], "") if is_ours else present
 
 
 def _handover(values: dict[str, str], variables: Mapping[str, str]) -> Handover:
@@ -95,8 +113,7 @@ def _handover(values: dict[str, str], variables: Mapping[str, str]) -> Handover:
 
 def _left_by_us(variables: Mapping[str, str]) -> list[str]:
     """Find region and account of the profile before; what the user set stays."""
-    region = variables.get(REGION_MARK)
-    names = [name for name in _REGIONS if region and variables.get(name) == region]
+    names = [each for each in (*_REGIONS, *_REGIONS.values()) if each in variables]
     has_our_keys = bool(variables.get(MARK)) and "AWS_ACCESS_KEY_ID" in variables
     return [*names, REGION_MARK, *([_ACCOUNT] if has_our_keys else [])]
 

@@ -92,5 +92,32 @@ def test_taking_back_leaves_nothing_of_ours():
     assert handover.of_nothing(before).applied(before) == OTHER
 
 
+@pytest.mark.parametrize(
+    "mine",
+    [
+        {"AWS_REGION": "eu-central-1"},
+        {"AWS_DEFAULT_REGION": "eu-central-1"},
+        {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "us-east-2"},
+        # The very region of the profile that comes.
+        {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"},
+    ],
+)
+def test_regions_of_the_user_come_back_when_no_profile_stands_in_their_place(mine):
+    variables = dict(mine)
+    for name, region in (("first", "eu-west-1"), ("second", "us-west-2"), ("second", "us-west-2"), ("third", "")):
+        variables = handover.of_profile(name, region, variables).applied(variables)
+        assert not region or {variables["AWS_REGION"], variables["AWS_DEFAULT_REGION"]} == {region}
+    assert variables == {**mine, "AWS_PROFILE": "third", "AWSSSO_PROFILE": "third"}
+    variables = handover.of_keys(KEYS, "fourth", "us-west-2", variables).applied(variables)
+    assert handover.of_nothing(variables).applied(variables) == mine
+
+
+def test_a_region_that_the_user_sets_meanwhile_is_theirs_from_then_on():
+    variables = handover.of_profile("first", "eu-west-1", {"AWS_REGION": "old"}).applied({"AWS_REGION": "old"})
+    variables |= {"AWS_REGION": "eu-central-1"}
+    variables = handover.of_profile("second", "us-west-2", variables).applied(variables)
+    assert handover.of_nothing(variables).applied(variables) == {"AWS_REGION": "eu-central-1"}
+
+
 def test_a_handover_does_not_show_its_secrets():
     assert "the-secret-key" not in repr(handover.of_keys(KEYS, "x", "", {}))

@@ -114,6 +114,16 @@ def test_clear_leaves_no_credentials_behind(user, python, shell):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_clear_brings_back_the_regions_that_were_there_before(user, python, shell):
+    own = {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "sa-east-1"}
+    seen = variables_after(user, python, shell, f"awssso use {A}", f"awssso use {B}", **own)
+    assert (seen["AWS_REGION"], seen["AWS_DEFAULT_REGION"]) == ("us-east-2", "us-east-2")
+    seen = variables_after(user, python, shell, f"awssso use {A}", f"awssso use {B}", "awssso use --clear", **own)
+    assert own.items() <= seen.items()
+    assert not {name for name in seen if name.startswith(("AWSSSO_", "AWS_PROFILE"))}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_choice_that_fails_changes_nothing_and_has_its_status(user, python, shell):
     keep = "set -l kept $status" if shell == "fish" else "kept=$?"
     done = session(user, shell, f"awssso use {A}", "awssso use no-such-profile", keep, shown(python), "exit $kept")
