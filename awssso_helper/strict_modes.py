@@ -28,6 +28,8 @@ _ROOT = 0
 # Homebrew's directories belong to the group of those who may use sudo.
 _ADMINISTRATORS = frozenset({"admin", "wheel", "sudo"})
 _ACL = "system.posix_acl_access"
+# How many ids the kernel's list maps where there is no container.
+_ALL_USERS = 2**32 - 1
 
 
 class Opening(NamedTuple):
@@ -84,7 +86,7 @@ else:
 
     def _writers(path: Path, status: os.stat_result, child: os.stat_result | None) -> Writers | None:
         ours = (os.geteuid(), _ROOT)
-        if status.st_uid not in ours:
+        if status.st_uid not in ours and not (child is not None and _is_owner_unknown(status.st_uid)):
             return "owner"
         # In a sticky directory (/tmp) others can add, but not replace what is not theirs.
         if status.st_mode & stat.S_ISVTX and child is not None and child.st_uid in ours:
@@ -95,6 +97,17 @@ else:
         if status.st_mode & stat.S_IWGRP and (_has_acl(path) or not _is_harmless(status.st_gid)):
             return "group"
         return None
+
+    def _is_owner_unknown(owner: int) -> bool:
+        """Say whether this stands for any user outside a container of the user's own, root of all most likely.
+
+        In Toolbox, Distrobox and other rootless containers `/` and `/home` belong to it.
+        """
+        try:
+            is_all_mapped = int(Path("/proc/self/uid_map").read_text(encoding="ascii").split()[2]) == _ALL_USERS
+            return not is_all_mapped and owner == int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))
+        except (OSError, ValueError, IndexError):
+            return False
 
     def _has_acl(path: Path) -> bool:
         try:

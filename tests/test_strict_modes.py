@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OTHER = 4242
+OPENINGS = """
+import pathlib, sys
+from awssso_helper.strict_modes import openings
+for each in openings(pathlib.Path(sys.argv[1])):
+    print(each.path, each.writers)
+"""
 # user::rw- user:1234:rw- group::--- mask::rw- other::---, as the kernel has it
 SOMEBODY_MAY_WRITE = bytes.fromhex(
     "0200000001000600ffffffff02000600d204000004000000ffffffff10000600ffffffff20000000ffffffff"
@@ -65,16 +73,20 @@ def places(user) -> dict[str, Path]:
     }
 
 
+def kept(user) -> dict[Path, bytes]:
+    """Give every file of the user's but what only speeds the next command up."""
+    return {path: path.read_bytes() for path in user.home.rglob("*") if path.is_file() and ".cache" not in path.parts}
+
+
 def refused_and_unchanged(user, command: tuple[str, ...], words: str, hint: str, shown: str) -> None:
-    before = {path: path.read_bytes() for path in user.home.rglob("*") if path.is_file()}
+    before = kept(user)
     user.simulator.clear_log()
     done = user.run(*command)
     assert (done.returncode, done.stdout) == (6, ""), (command, done)
     assert words in done.stderr
     assert f"hint: {hint} {shown}, or" in done.stderr
     assert "others_may_write" in done.stderr
-    after = {path: path.read_bytes() for path in user.home.rglob("*") if path.is_file()}
-    assert after == before
+    assert kept(user) == before
     # Nobody was sent to a browser, nothing was asked, for something that was going to be refused.
     assert user.simulator.log == []
 
@@ -155,6 +167,28 @@ def test_a_sticky_directory_and_an_empty_group_are_harmless(tmp_path):
     os.chown(file, 0, 0)
     file.chmod(0o660)
     assert [each.path for each in openings(file)] == [sticky]
+
+
+@needs_root
+def test_in_a_rootless_container_the_directories_of_the_host_are_harmless(tmp_path):
+    # What root is outside; inside, only this one user is known.
+    host = tmp_path / "host"
+    own = host / "own"
+    own.mkdir(parents=True)
+    os.chown(host, OTHER, OTHER)
+    look = [sys.executable, "-c", OPENINGS, str(own / "config")]
+    outside, inside = (
+        subprocess.run([*words, *look], capture_output=True, text=True, check=True).stdout
+        for words in ((), ("unshare", "--user", "--map-user=1000"))
+    )
+    assert outside.split() == [str(host), "owner"]
+    assert inside.split() == []
+    # What is to be written itself has to be the user's own there too.
+    os.chown(own, OTHER, OTHER)
+    done = subprocess.run(
+        ["unshare", "--user", "--map-user=1000", *look[:-1], str(own)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(own), "owner"]
 
 
 def test_a7_an_acl_that_lets_another_user_write_counts(tmp_path):
