@@ -2,7 +2,8 @@
 
 A reader sees the old file or the new one, also after a kill, a full disk or a power cut (SECURITY H1-H11).
 Between the last look at a file and its replacement a program that takes no lock of ours has a window of
-microseconds in which its change would be lost; nothing on POSIX closes it.
+microseconds in which its change would be lost; nothing on POSIX closes it. Such a program (the AWS CLI) empties a
+file and writes it anew: we wait until it is done, and look afterwards whether it undid what we wrote (H7).
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import re
 import stat
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from awssso_helper.errors import AwsssoError, BusyError, RefusedError
+from awssso_helper.errors import AwsssoError, BusyError, RefusedError, after
 
 if sys.platform == "win32":
     import msvcrt
@@ -35,7 +36,15 @@ _TRIES = 5
 _FIRST_SLEEP = 0.001
 _LONGEST_SLEEP = 0.05
 _LEFT_BEHIND = 60.0
+# A file that was written in place so lately may be half written: its writer was put aside, or the disk is slow ...
+_SETTLING = 0.1
+_LONGEST_SETTLING = 1.0
+# ... and what such a writer read before we wrote, it writes so much later; where one was seen, there may be others.
+_WATCH = 0.1
+_RESTLESS_WATCH = 0.4
+_LONGEST_WATCH = 8.0
 _TEMPORARY = re.compile(r"\..+\.awssso-[0-9a-f]{16}\.tmp", re.DOTALL)
+_EDITORS_MARKS = (".{}.swp", ".{}.swo", ".{}.swn", ".#{}", "#{}#", ".{}.kate-swp")
 _ACL = "system.posix_acl_access"
 # On Windows each of these is missing or needed; there O_BINARY keeps our line ends.
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -55,11 +64,14 @@ _HINTS = {
 }
 
 
+_Identity: TypeAlias = "tuple[int, ...]"
+
+
 class _Seen(NamedTuple):
     """A file as it was read; `identity` is None where there is none."""
 
     content: bytes | None
-    identity: tuple[int, ...] | None
+    identity: _Identity | None
 
 
 class _ChangedError(Exception):
@@ -211,6 +223,14 @@ def _make(path: Path) -> None:
 # Reading
 
 
+def editors_of(path: Path) -> list[str]:
+    """Give the names that editors have put beside a file while they have it open: Vim, Emacs, nano, Kate (H7)."""
+    real = path.__class__(os.path.realpath(path))
+    found = (each.with_name(mark.format(each.name)) for each in (path, real) for mark in _EDITORS_MARKS)
+    # Emacs's lock is a symbolic link to no file.
+    return sorted({each.name for each in found if os.path.lexists(each)})
+
+
 def read(path: Path) -> bytes | None:
     """Give the content of a regular file, or None where there is none (a link to nothing included).
 
@@ -238,7 +258,7 @@ def _demand_regular(path: Path, status: os.stat_result) -> None:
         raise RefusedError(f"{path} is not a regular file", hint=f"move {path} away")
 
 
-def _identity(status: os.stat_result) -> tuple[int, ...]:
+def _identity(status: os.stat_result) -> _Identity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -258,30 +278,82 @@ def replace(path: Path, content: bytes, *, new_mode: int = 0o600) -> None:
     _replace(path, content, new_mode, expected=None)
 
 
-def amend(path: Path, change: Callable[[bytes], bytes], *, lock_dir: Path, deadline: Deadline) -> bool:
+def amend(
+    path: Path, change: Callable[[bytes], bytes], *, lock_dir: Path, deadline: Deadline, is_shared: bool = False
+) -> bool:
     """Read a file, let `change` give its new content, and replace it; say whether anything was written.
 
     A missing file is read as empty; content that stays the same is not written at all. Amenders wait for each
     other. Where somebody else wrote in between, `change` is asked again with what is there now, so it must be
-    a function of its argument alone.
+    a function of its argument alone. In a file that `is_shared` with programs that take no lock of ours it is also
+    asked whether what was written is still there a moment later.
 
     Raises:
         BusyError: another amender held the lock until the deadline.
         RefusedError: nothing was written: see `replace`, or somebody else kept changing the file.
-        AwsssoError: see `replace`.
+        AwsssoError: see `replace`; or what was written is gone again.
     """
+    written = _amended(path, change, lock_dir, deadline)
+    if written is not None and is_shared:
+        with after(f"{path} was written"):
+            _watch(path, written, change, lock_dir, deadline)
+    return written is not None
+
+
+def _watch(path: Path, known: _Identity, change: Callable[[bytes], bytes], lock_dir: Path, deadline: Deadline) -> None:
+    """Write again what a program undid that had read the file before we wrote and wrote it after."""
+    end, pause = deadline.sooner(_LONGEST_WATCH), _WATCH
+    while not end.passed():
+        time.sleep(min(pause, end.remaining()))
+        status = _status(path)
+        if status is None or _identity(status) == known:
+            return
+        if _is_written_in_place(status):
+            pause = _RESTLESS_WATCH
+        seen = _settled(path)
+        # Mostly another of our own kind has written, and what we wrote is there.
+        is_undone = change(seen.content or b"") != (seen.content or b"")
+        known = (_amended(path, change, lock_dir, deadline) if is_undone else None) or seen.identity or known
+
+
+def _amended(path: Path, change: Callable[[bytes], bytes], lock_dir: Path, deadline: Deadline) -> _Identity | None:
+    """Do what `amend` does, once; gives the identity of the file that was written, or None."""
     with locked(_lock_of(path, lock_dir), deadline):
         sweep(path.__class__(os.path.realpath(path)).parent)
         for _ in range(_TRIES):
-            seen = _seen(path)
+            seen = _settled(path)
             before = seen.content or b""
-            after = change(before)
-            if after == before:
-                return False
+            wanted = change(before)
+            if wanted == before:
+                return None
             with contextlib.suppress(_ChangedError):
-                _replace(path, after, 0o600, expected=seen)
-                return True
+                return _replace(path, wanted, 0o600, expected=seen)
     raise RefusedError(f"{path} was changed by another program each time", hint="close that program and try again")
+
+
+def _settled(path: Path) -> _Seen:
+    """Read a file that somebody else may be writing at this moment: not before it is left alone for a moment."""
+    end = time.monotonic() + _LONGEST_SETTLING
+    while time.monotonic() < end:
+        status = _status(path)
+        age = time.time() - status.st_mtime if status and _is_written_in_place(status) else _SETTLING
+        # The clock of a file server may be ahead of ours.
+        if not 0 <= age < _SETTLING:
+            break
+        time.sleep(_SETTLING - age)
+    return _seen(path)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _is_written_in_place(status: os.stat_result | None) -> bool:
+    """Say whether the last that happened to a file was a write; what is renamed into place is changed by that."""
+    return status is not None and status.st_ctime_ns == status.st_mtime_ns
 
 
 def _lock_of(path: Path, lock_dir: Path) -> Path:
@@ -349,7 +421,8 @@ def _swept(path: Path) -> bool:
     return True
 
 
-def _replace(path: Path, content: bytes, new_mode: int, *, expected: _Seen | None) -> None:
+def _replace(path: Path, content: bytes, new_mode: int, *, expected: _Seen | None) -> _Identity:
+    """Do what `replace` does; gives the identity of the new file."""
     with _told(path, "replace"):
         real, old = _target(path)
         if old is None:
@@ -357,6 +430,7 @@ def _replace(path: Path, content: bytes, new_mode: int, *, expected: _Seen | Non
         temporary, stream = _created(real)
         try:
             _fill(stream.fileno(), content, real, old, new_mode)
+            written = _identity(os.fstat(stream.fileno()))
             if sys.platform == "win32":
                 stream.close()
             if expected is not None:
@@ -370,6 +444,7 @@ def _replace(path: Path, content: bytes, new_mode: int, *, expected: _Seen | Non
         # Only now: the lock on it tells `sweep` that its writer lives.
         _close(stream)
     _confirm(real)
+    return written
 
 
 def _demand_unchanged(path: Path, expected: _Seen) -> None:

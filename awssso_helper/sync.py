@@ -115,6 +115,7 @@ class Sync:
                 backups.keeping(self._environment, config_file, change),
                 lock_dir=self._environment.lock_dir,
                 deadline=deadline,
+                is_shared=True,
             )
             with after(f"{config_file} is up to date"):
                 ledger = latest[-1].ledger.to_json().encode()

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from awssso_helper import files
-from awssso_helper.errors import BusyError, RefusedError
+from awssso_helper.errors import AwsssoError, BusyError, RefusedError
 from awssso_helper.model import Deadline
 
 OLD = b"old\n" * 700
@@ -334,6 +335,71 @@ def test_h7_an_editor_that_never_rests_ends_in_a_refusal(config, locks):
     assert count == 5
     assert config.read_bytes() == OLD + b"x" * 5
     assert names(config.parent) == ["config"]
+
+
+def test_h7_a_file_that_a_program_has_emptied_and_not_yet_written_is_waited_for(config, locks):
+    halves = threading.Event()
+
+    def theirs() -> None:
+        with config.open("wb", buffering=0) as stream:
+            halves.set()
+            time.sleep(0.05)
+            stream.write(OLD + b"theirs\n")
+
+    writer = threading.Thread(target=theirs)
+    writer.start()
+    assert halves.wait(10)
+    seen = []
+    assert amended(config, locks, lambda content: seen.append(content) or content + b"ours\n") is True
+    writer.join()
+    assert config.read_bytes() == OLD + b"theirs\nours\n"
+    assert seen == [OLD + b"theirs\n"]
+
+
+def test_h7_what_a_program_undoes_that_had_read_the_file_before_is_written_again(config, locks):
+    def change(content: bytes) -> bytes:
+        return content if b"ours\n" in content else content + b"ours\n"
+
+    def theirs() -> None:
+        while b"ours\n" not in config.read_bytes():
+            time.sleep(0.001)
+        config.write_bytes(OLD + b"theirs\n")
+
+    writer = threading.Thread(target=theirs)
+    writer.start()
+    assert files.amend(config, change, lock_dir=locks, deadline=Deadline(60), is_shared=True) is True
+    writer.join()
+    assert config.read_bytes() == OLD + b"theirs\nours\n"
+
+
+def test_h7_what_a_program_makes_unreadable_afterwards_is_said_and_not_called_unchanged(config, locks):
+    def change(content: bytes) -> bytes:
+        if content.startswith(b"broken"):
+            raise RefusedError("config does not parse")
+        return content if b"ours\n" in content else content + b"ours\n"
+
+    def theirs() -> None:
+        while b"ours\n" not in config.read_bytes():
+            time.sleep(0.001)
+        config.write_bytes(b"broken\n")
+
+    writer = threading.Thread(target=theirs)
+    writer.start()
+    with pytest.raises(AwsssoError, match="was written, but config does not parse") as told:
+        files.amend(config, change, lock_dir=locks, deadline=Deadline(60), is_shared=True)
+    writer.join()
+    assert told.value.exit_status == 1
+
+
+@pytest.mark.parametrize("name", [".config.swp", ".#config", "#config#"])
+def test_h7_the_mark_of_an_editor_is_seen_beside_the_file_and_where_its_link_leads(config, home, name):
+    link = home / "elsewhere" / "config"
+    link.parent.mkdir()
+    link.symlink_to(config)
+    assert files.editors_of(config) == files.editors_of(link) == []
+    # Emacs's is a link to no file.
+    (config.parent / name).symlink_to("somebody@somewhere.4711")
+    assert files.editors_of(config) == files.editors_of(link) == [name]
 
 
 def test_h7_parallel_amenders_lose_no_update(config, locks, home):

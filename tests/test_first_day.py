@@ -186,6 +186,20 @@ def test_sync_says_what_was_gained_and_lost(sandbox):
     assert facts["sessions"][0]["gained"] == []
 
 
+def test_h7_an_editor_that_has_the_file_open_is_warned_of_when_something_was_written(sandbox):
+    sandbox.configure()
+    mark = sandbox.config.with_name(".config.swp")
+    mark.touch()
+    done = sandbox.ok("login")
+    assert "warning: an editor has ~/.aws/config open (.config.swp)\n" in done.stderr
+    assert "an editor" not in sandbox.ok("sync").stderr
+    done = sandbox.ok("configure", "-S", "other", "--start-url", START_URL, "--region", "us-east-1")
+    assert "load the file anew there" in done.stderr
+    mark.unlink()
+    done = sandbox.ok("configure", "-S", "third", "--start-url", START_URL, "--region", "us-east-1")
+    assert "an editor" not in done.stderr
+
+
 def test_h10_a_dry_run_prints_a_diff_and_writes_nothing(sandbox):
     sandbox.first_day()
     before = sandbox.config.read_bytes()

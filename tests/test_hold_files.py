@@ -11,6 +11,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sandbox import START_URL
-from siege import Done, Keep, Point, Stable, contents, spread, stable_of, temporaries
+from siege import SECONDS, Done, Keep, Point, Stable, contents, spread, stable_of, temporaries
 from test_files import NEW, OLD, begin, config, started, strace
 
 from awssso_helper.model import Role
@@ -370,6 +372,87 @@ def test_h7_soak_a_hundred_writers_at_once_twenty_times_lose_nothing(stable, fig
     lost = sum(lost_updates(stable, 100) for _ in range(20))
     figures(updates=2000, lost_updates=lost)
     assert lost == 0
+
+
+# The AWS CLI takes no lock: it reads the file, empties it and writes it anew. Its own code, ready to run, many times.
+# A disk that is slow (20 ms before it empties a file, 20 ms after) makes happen often what else happens seldom.
+AWS_GROOM = r"""
+import builtins, os, signal, sys, time
+from awscli.clidriver import create_clidriver
+plain_open, slowness = open, float(sys.argv[2])
+def slow_open(file, mode="r", *more, **named):
+    if "w" not in mode or str(file) != os.environ["AWS_CONFIG_FILE"]:
+        return plain_open(file, mode, *more, **named)
+    time.sleep(slowness)
+    opened = plain_open(file, mode, *more, **named)
+    time.sleep(slowness)
+    return opened
+builtins.open = slow_open
+pids = []
+for number in range(int(sys.argv[1])):
+    pid = os.fork()
+    if pid == 0:
+        driver = create_clidriver()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(driver.main(["configure", "set", "region", "us-west-2", "--profile", f"w{number}"]))
+    pids.append(pid)
+for pid in pids:
+    os.waitpid(pid, os.WUNTRACED)
+print(*pids, flush=True)
+print(*[os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids], flush=True)
+"""
+
+
+def beside_the_aws_cli(stable: Stable, ours: int, theirs: int, slowness: float = 0.02) -> dict[str, int]:
+    """Let commands of ours and of the AWS CLI write one file at once; gives what was lost of whom."""
+    config = stable.sandbox.config
+    config.parent.mkdir(exist_ok=True)
+    # Of a section that is there it writes the file anew; a new one it appends.
+    config.write_text(FOREIGN + "".join(f"\n[profile w{number}]\nregion = none\n" for number in range(theirs)))
+    user = {**stable.sandbox.variables, "AWS_CONFIG_FILE": str(config)}
+    groom = subprocess.Popen(
+        [sys.executable, "-c", AWS_GROOM, str(theirs), str(slowness)],
+        env=user, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    begun = [
+        stable.start("configure", "-S", f"s{number}", "--start-url", START_URL, "--region", "us-east-1", stops=True)
+        for number in range(ours)
+    ]
+    pids = [each.pid for each in begun] + [int(word) for word in groom.stdout.readline().split()]
+    random.Random(7).shuffle(pids)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    done = [each.end() for each in begun]
+    assert set(groom.communicate(timeout=SECONDS)[0].split()) <= {"0"}
+    text = config.read_text()
+    for each in done:
+        # Lost is what was said to be there and is not; a command that gave up has said so.
+        assert each.status in (0, 1, 5, 6), each
+        assert each.status == 0 or each.error.count("hint:") == 1, each
+        assert "Traceback" not in each.error
+    return {
+        "ours": ours,
+        "ours_refused": sum(each.status != 0 for each in done),
+        "ours_lost": sum(
+            each.status == 0 and f"[sso-session s{number}]" not in text for number, each in enumerate(done)
+        ),
+        "of_the_AWS_CLI": theirs,
+        "of_these_lost": sum(f"[profile w{number}]\nregion = us-west-2\n" not in text for number in range(theirs)),
+        "sections_lost": sum(f"[profile w{number}]" not in text for number in range(theirs)),
+    }
+
+
+def test_h7_beside_the_aws_cli_nothing_of_ours_and_no_section_is_lost(stable):
+    told = beside_the_aws_cli(stable, 8, 8)
+    assert (told["ours_lost"], told["sections_lost"]) == (0, 0), told
+
+
+@pytest.mark.soak
+def test_h7_soak_beside_fifty_of_the_aws_cli_nothing_of_fifty_of_ours_is_lost(stable, figures):
+    for ours, slowness in ((0, 0.02), (50, 0.02), (50, 0.02), (50, 0.0)):
+        told = beside_the_aws_cli(stable, ours, 50, slowness)
+        figures(**told, slowness=slowness)
+        assert (told["ours_lost"], told["sections_lost"]) == (0, 0), told
 
 
 @pytest.mark.soak

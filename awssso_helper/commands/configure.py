@@ -39,9 +39,12 @@ def run(context: Context) -> int:
         ),
         lock_dir=context.environment.lock_dir,
         deadline=Deadline(FILE_SECONDS),
+        is_shared=True,
     )
     verb = "wrote" if is_changed else "nothing to change in"
     context.terminal.tell(f"{verb} [sso-session {session.name}] in {context.environment.shown(config_file)}")
+    if is_changed:
+        context.tell_of_editors(config_file)
     if default_region:
         with after(f"{context.environment.shown(config_file)} is up to date"):
             _set_default_region(context, session.name, default_region)

@@ -20,6 +20,7 @@ from awssso_helper.terminal import safe
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from awssso_helper.catalog import Entry
     from awssso_helper.credentials import Credentials
@@ -76,6 +77,14 @@ class Context:
 
         called = environment.data_dir / "bin" / "awssso"
         strict_modes.demand((environment.aws_config_file, environment.aws_credentials_file, called), environment)
+
+    def tell_of_editors(self, path: Path) -> None:
+        """Warn where an editor has a file open that was just written: what it holds is the text of before."""
+        marks = files.editors_of(path)
+        if marks:
+            shown = self.environment.shown(path)
+            self.terminal.tell(f"warning: an editor has {shown} open ({safe(', '.join(marks))})")
+            self.terminal.tell("         load the file anew there: saved as it is, it would undo this change")
 
     @cached_property
     def store(self) -> Store:

@@ -195,6 +195,7 @@ class _Migrate:
         with self._alone():
             results = self._applied(plan)
         self._tell_what_is_left(plan)
+        self._tell_of_editors()
         if options.json:
             terminal.json({**report.plan_values(plan), **_scan_values(scanned), "applied": True, "results": results})
         return 1 if any(each["error"] for each in results) else self._unmet(plan)
@@ -325,6 +326,7 @@ class _Migrate:
                 error = self._undone(now)
                 errors += [error] if error else []
                 results.append(self._result(planned, error))
+        self._tell_of_editors()
         if self._options.json:
             self._terminal.json({"results": results})
         return self._exit_status(errors, {planned.key_id for planned in chosen}, jobs.UNDONE)
@@ -338,6 +340,10 @@ class _Migrate:
             self._terminal.fail(error)
             return error
         return None
+
+    def _tell_of_editors(self) -> None:
+        for path in (self._context.environment.aws_config_file, self._context.environment.aws_credentials_file):
+            self._context.tell_of_editors(path)
 
     def _undoable(self, profile: str, candidates: Sequence[Job]) -> Job:
         for job in candidates:

@@ -76,6 +76,8 @@ def synced(context: Context, sessions: list[SsoSession]) -> int:
         context.terminal.diff(plan.diff_text())
     _tell_names(context.terminal, "would give its path to" if is_dry else "gave its path to", migrated)
     _tell_sync(context, founds, plan, is_written=is_written)
+    if is_written:
+        context.tell_of_editors(context.environment.aws_config_file)
     return context.failed_with or (_PARTIAL if any(found.discovery.failures for found in founds) else 0)
 
 
