@@ -13,7 +13,6 @@ help:
 	@echo "make test    run the tests"
 	@echo "make soak    run the long forms of the tests, part by part, and print their figures (an hour and more)"
 	@echo "make bench   measure everything and write bench/RESULTS.md (QUICK=1: a short form)"
-	@echo "make soak    run the long forms of the tests, which take minutes"
 	@echo "make check   formatting, lint, types and the laws of the house"
 	@echo "make format  format the code"
 	@echo "make modern-aws  unpack an AWS CLI v2 for the tests that drive one (67 MB; Linux on x86_64)"
@@ -28,9 +27,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
-# PARTS="files keyring" runs these only.
+# PARTS="files keyring" runs these only, JOBS=2 two at a time where that disturbs no figure.
 soak: $(VENV)/.installed-test
-	$(BIN)/python tests/soak.py $(PARTS)
+	$(BIN)/python tests/soak.py --jobs $(or $(JOBS),1) $(PARTS)
 
 # The tests of `aws sso login` skip without it.
 modern-aws: $(VENV)/.installed-test

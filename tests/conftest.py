@@ -96,9 +96,9 @@ def figures(request) -> Callable[..., None]:
     """Take what a long test has counted or measured; printed at the end of the run."""
     began = time.monotonic()
 
-    def take(**values: object) -> None:
+    def take(*words: str, **values: object) -> None:
         seconds = time.monotonic() - began
-        said = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in values.items())
+        said = ", ".join([*words, *(f"{value} {name.replace('_', ' ')}" for name, value in values.items())])
         FIGURES.append(f"{request.node.name}: {said} ({seconds:.0f} s)")
 
     return take

@@ -1,74 +1,134 @@
 """`make soak`: the long forms of the tests, part by part, each with a limit of time; prints their figures.
 
-`python tests/soak.py files keyring` runs these parts only.
+`python tests/soak.py files keyring` runs these parts only, `--jobs 2` two at a time: the longest first, and what a part
+has said comes in one block when it is over. The figures of all stand once more at the end.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 TESTS = Path(__file__).parent
 # The files of a part, and the seconds that it may take on two cores that have nothing else to do.
 PARTS = {
     "files": (("test_hold_files.py",), 3600),
-    "power": (("test_hold_power.py",), 600),
+    "replies": (("test_replies.py",), 1800),
+    "names": (("test_names.py",), 1800),
     "parallel": (("test_hold_parallel.py",), 1800),
+    "power": (("test_hold_power.py",), 600),
     "keyring": (("test_hold_keyring.py",), 600),
     "agent": (("test_hold_agent.py",), 600),
     "launch": (("test_hold_launch.py",), 600),
-    "names": (("test_names.py",), 1800),
-    "replies": (("test_replies.py",), 1800),
-    "login": (("test_login_under_attack.py",), 600),
+    # The whole suite once more, in an installation of the source archive.
+    "archive": (("test_supply_chain.py",), 3000),
 }
 OTHERS_SECONDS = 1800
+# These say how fast something was, or fill both cores themselves: nothing else runs beside them.
+ALONE = ("parallel", "keyring", "agent", "replies")
+# Two parts at once take longer, each.
+LENIENCE = 1.8
+NOTHING_TO_RUN = 5
+MARK = "pytest.mark.soak"
+PRINTS = threading.Lock()
 
 
-def main(wanted: list[str]) -> int:
+@dataclass(frozen=True)
+class Outcome:
+    """How a part ended, in words that begin with `passed` where it did, and the figures that it printed."""
+
+    said: str
+    figures: tuple[str, ...] = ()
+
+
+def main(arguments: list[str]) -> int:
     """Run the parts; gives 1 when one failed, or took too long."""
     parts = {**PARTS, "others": (others(), OTHERS_SECONDS)}
-    unknown = set(wanted) - set(parts)
+    parser = argparse.ArgumentParser(prog="soak.py", description="Run the long forms of the tests.")
+    parser.add_argument("--jobs", type=int, default=1, help="how many parts at a time (default 1)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"which; all when none is named: {', '.join(parts)}")
+    options = parser.parse_args(arguments)
+    unknown = set(options.parts) - set(parts)
     if unknown:
         sys.exit(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
-    outcomes = {name: outcome(*parts[name]) for name in wanted or parts}
-    print("\nsoak:")
-    for name, said in outcomes.items():
-        print(f"  {name}: {said}")
-    return 0 if all(said.startswith("passed") for said in outcomes.values()) else 1
+    began = time.monotonic()
+    wanted = {name: parts[name] for name in options.parts or parts}
+    outcomes = run(wanted, max(1, options.jobs))
+    tell_totals(wanted, outcomes, time.monotonic() - began)
+    return 0 if all(each.said.startswith("passed") for each in outcomes.values()) else 1
+
+
+def run(wanted: dict[str, tuple[tuple[str, ...], float]], jobs: int) -> dict[str, Outcome]:
+    """Run those that may have company first, so many at a time, then the others one by one."""
+    together = [name for name in wanted if jobs > 1 and name not in ALONE]
+    outcomes = {}
+    lenience = LENIENCE if len(together) > 1 else 1.0
+    with ThreadPoolExecutor(jobs) as pool:
+        begun = {name: pool.submit(outcome, name, *wanted[name], lenience) for name in together}
+        outcomes.update({name: each.result() for name, each in begun.items()})
+    outcomes.update({name: outcome(name, *part) for name, part in wanted.items() if name not in together})
+    return outcomes
+
+
+def tell_totals(wanted: dict[str, tuple[tuple[str, ...], float]], outcomes: dict[str, Outcome], took: float) -> None:
+    print("\nsoak: figures")
+    for name in wanted:
+        for line in outcomes[name].figures:
+            print(f"  {name}: {line}")
+    print(f"\nsoak: {took / 60:.0f} minutes")
+    for name in wanted:
+        print(f"  {name}: {outcomes[name].said}")
 
 
 def others() -> tuple[str, ...]:
     """Give the files with long forms that no part names."""
     named = {name for files, _ in PARTS.values() for name in files}
     return tuple(
-        path.name
-        for path in sorted(TESTS.glob("test_*.py"))
-        if path.name not in named and "mark.soak" in path.read_text()
+        path.name for path in sorted(TESTS.glob("test_*.py")) if path.name not in named and MARK in path.read_text()
     )
 
 
-def outcome(files: tuple[str, ...], seconds: float) -> str:
-    present = [str(TESTS / name) for name in files if (TESTS / name).exists()]
+def outcome(name: str, files: tuple[str, ...], limit: float, lenience: float = 1.0) -> Outcome:
+    """Run one part and print what it said, in one block."""
+    present = [str(TESTS / each) for each in files if (TESTS / each).exists()]
     if not present:
-        return "passed: there is nothing in it"
+        return Outcome("passed: there is nothing in it")
+    seconds = limit * lenience
     began = time.monotonic()
-    # A group of its own, so that what the tests have started ends with them.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "-s", "-m", "soak", *present], cwd=TESTS.parent, start_new_session=True
-    )
-    try:
-        status = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return f"not done in {seconds:.0f} seconds"
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        # A group of its own, so that what the tests have started ends with them.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-q", "-s", "-m", "soak", *present],
+            cwd=TESTS.parent, start_new_session=True, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            status = process.wait()
+        output.seek(0)
+        text = output.read()
     took = f"{time.monotonic() - began:.0f} of {seconds:.0f} seconds"
-    nothing_to_run = 5
-    return f"passed in {took}" if status in (0, nothing_to_run) else f"failed in {took}"
+    said = "passed" if status in (0, NOTHING_TO_RUN) else "not done" if status == -signal.SIGKILL else "failed"
+    with PRINTS:
+        print(f"\nsoak: {name}: {said} in {took}\n{text.rstrip()}", flush=True)
+    return Outcome(f"{said} in {took}", figures_in(text))
+
+
+def figures_in(text: str) -> tuple[str, ...]:
+    """Give the lines below pytest's heading `figures`."""
+    _, _, below = text.partition(" figures ====")
+    return tuple(line for line in below.splitlines() if re.match(r"test_\w+(\[.*\])?: ", line))
 
 
 if __name__ == "__main__":

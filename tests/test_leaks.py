@@ -240,12 +240,12 @@ def test_g1_g2_no_canary_is_shown_kept_or_passed_on_in_a_whole_day(sandbox):
 @pytest.mark.soak
 @needs_strace
 @pytest.mark.parametrize("verbosity", [(), ("-v",), ("--debug",), ("-v", "--debug")], ids=" ".join)
-def test_g1_no_canary_is_shown_at_any_verbosity(sandbox, verbosity):
+def test_g1_no_canary_is_shown_at_any_verbosity(sandbox, verbosity, figures):
     day = check_a_day(sandbox, verbosity, is_long=True)
     kinds = {kind: len(secrets) for kind, secrets in canaries_of(day).items()}
     lists = sum(1 for trace in day.traces for _ in started_programs(trace))
     count = f"{len(day.traces)} commands, {lists} argument lists and environments"
-    print(f"\n{' '.join(verbosity) or 'plain'}: {count}; found none of {kinds}")
+    figures(f"{' '.join(verbosity) or 'plain'}: {count}; found none of {kinds}")
 
 
 def check_a_day(user, verbosity, *, is_long):

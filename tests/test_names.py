@@ -270,7 +270,7 @@ def assert_all_read_alike(user):
 
 
 @pytest.mark.soak
-def test_f1_f3_f4_f5_f6_ten_thousand_generated_names_on_every_surface(sandbox):
+def test_f1_f3_f4_f5_f6_ten_thousand_generated_names_on_every_surface(sandbox, figures):
     seed = os.environ.get("AWSSSO_SOAK_SEED", "soak")
     rng = random.Random(f"names {seed}")
     names = [generated(rng) for _ in range(10_000)]
@@ -280,7 +280,7 @@ def test_f1_f3_f4_f5_f6_ten_thousand_generated_names_on_every_surface(sandbox):
     assert_foreign_profiles_are_as_they_were(user)
     assert_all_read_alike(user)
     found = len(ours_in(user.config))
-    print(f"\n{len(names)} generated names (seed {seed}) on {len(SURFACES)} surfaces; {found} profiles, read alike")
+    figures(f"{len(names)} generated names (seed {seed}) on {len(SURFACES)} surfaces; {found} profiles, read alike")
 
 
 # Sessions
@@ -349,7 +349,7 @@ loadSharedConfigFiles({ configFilepath: process.argv[2], filepath: "/nonexistent
 
 
 @pytest.mark.soak
-def test_f6_the_javascript_sdk_itself_reads_what_our_port_of_its_rules_reads(sandbox, tmp_path):
+def test_f6_the_javascript_sdk_itself_reads_what_our_port_of_its_rules_reads(sandbox, tmp_path, figures):
     package = "@smithy/shared-ini-file-loader@4"
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
@@ -378,4 +378,4 @@ def test_f6_the_javascript_sdk_itself_reads_what_our_port_of_its_rules_reads(san
     ours = aws_config.js_sections(user.config.read_bytes())
     profiles = {name.removeprefix("profile."): values for name, values in ours.items() if name.startswith("profile.")}
     assert {name: theirs[name] for name in profiles} == profiles
-    print(f"\n{len(written)} profiles read alike by {package} and by our port of its rules")
+    figures(f"{len(written)} profiles read alike by {package} and by our port of its rules")

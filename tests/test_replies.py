@@ -182,10 +182,10 @@ def test_c4_c5_any_generated_reply_is_honest_or_one_line(hostile, no_waiting, op
 
 @pytest.mark.soak
 @OPERATIONS
-def test_c4_ten_thousand_generated_replies_to_each_operation(hostile, no_waiting, operation):
+def test_c4_ten_thousand_generated_replies_to_each_operation(hostile, no_waiting, operation, figures):
     seed = os.environ.get("AWSSSO_SOAK_SEED", "soak")
     taken = ask_generated(operation, hostile, seed, 10_000)
-    print(f"\n{operation}: 10,000 generated replies (seed {seed}), {taken} of them good, no other outcome")
+    figures(f"{operation}: 10,000 generated replies (seed {seed}), {taken} of them good, no other outcome")
 
 
 # Time
@@ -230,7 +230,7 @@ def test_c2_no_slow_reply_to_any_operation_is_waited_for_beyond_the_deadline(ser
 
 
 @pytest.mark.soak
-def test_c2_slow_replies_cost_no_more_than_half_a_second_over_the_deadline(serve):
+def test_c2_slow_replies_cost_no_more_than_half_a_second_over_the_deadline(serve, figures):
     late = {}
     for name, act in SLOW.items():
         url = serve(act).url
@@ -240,7 +240,7 @@ def test_c2_slow_replies_cost_no_more_than_half_a_second_over_the_deadline(serve
             assert refusal(operation, service, Deadline(1.0))[0]
             late[operation, name] = time.monotonic() - began - 1.0
     worst = max(late, key=late.get)
-    print(f"\n{len(late)} slow replies: at most {late[worst] * 1000:.0f} ms over the deadline ({worst})")
+    figures(f"{len(late)} slow replies: at most {late[worst] * 1000:.0f} ms over the deadline ({worst})")
     assert late[worst] <= 0.5
 
 
@@ -306,10 +306,10 @@ def test_c3_no_large_reply_costs_more_than_sixteen_megabytes(python):
 
 @pytest.mark.soak
 @needs_peak
-def test_c3_no_large_reply_to_any_operation_costs_more_than_sixteen_megabytes(python):
+def test_c3_no_large_reply_to_any_operation_costs_more_than_sixteen_megabytes(python, figures):
     found = megabytes_of_each(python, ASKED)
     worst = max(found, key=found.get)
-    print(f"\n{len(found)} large replies: at most +{found[worst]:.1f} MB ({worst})")
+    figures(f"{len(found)} large replies: at most +{found[worst]:.1f} MB ({worst})")
     assert found[worst] <= 16
 
 
@@ -431,11 +431,11 @@ def test_c4_a_command_ends_with_one_line_and_all_that_was_stored(stored, operati
 
 @pytest.mark.soak
 @pytest.mark.parametrize("operation", COMMANDS)
-def test_c4_a_command_ends_with_one_line_after_every_kind_of_reply(stored, operation):
+def test_c4_a_command_ends_with_one_line_after_every_kind_of_reply(stored, operation, figures):
     replies = hostile_replies(operation)
     for name, how in replies:
         assert_command_survives(stored, operation, name, how)
-    print(f"\nawssso {COMMANDS[operation][0]}: {len(replies)} hostile replies to {operation}, each one line, exit 5")
+    figures(f"awssso {COMMANDS[operation][0]}: {len(replies)} hostile replies to {operation}, each one line, exit 5")
 
 
 # Nobody can talk the library into telling

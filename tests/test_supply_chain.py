@@ -125,7 +125,7 @@ def test_the_source_archive_has_every_file_and_builds_the_same_wheel(tmp_path):
 
 
 @pytest.mark.soak
-def test_the_tests_of_the_source_archive_pass_in_an_installation_of_it(tmp_path):
+def test_the_tests_of_the_source_archive_pass_in_an_installation_of_it(tmp_path, figures):
     archive = built("sdist", copied(tmp_path / "tree", age=0), tmp_path / "sdist")
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path / "unpacked", filter="data")
@@ -146,4 +146,4 @@ def test_the_tests_of_the_source_archive_pass_in_an_installation_of_it(tmp_path)
             [str(word) for word in command], cwd=unpacked, capture_output=True, text=True, check=False, timeout=3000
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    print(f"\nthe tests of {archive.name}: {done.stdout.strip().splitlines()[-1]}")
+    figures(f"the tests of {archive.name}: {done.stdout.strip().splitlines()[-1]}")
