@@ -27,7 +27,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
-# PARTS="files keyring" runs these only, JOBS=2 two at a time where that disturbs no figure.
+# PARTS="kills keyring" runs these only, JOBS=2 two at a time where that disturbs no figure.
 soak: $(VENV)/.installed-test
 	$(BIN)/python tests/soak.py --jobs $(or $(JOBS),1) $(PARTS)
 

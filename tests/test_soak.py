@@ -25,12 +25,12 @@ def parts(tmp_path, monkeypatch):
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = soak\naddopts = -p no:cacheprovider\n")
     monkeypatch.setenv("PYTHONPATH", str(Path(soak.__file__).parent))
     monkeypatch.setattr(soak, "TESTS", there)
-    made: dict[str, tuple[tuple[str, ...], float]] = {}
+    made: dict[str, soak.Part] = {}
     monkeypatch.setattr(soak, "PARTS", made)
 
     def part(name: str, text: str, seconds: float = 120) -> None:
         (there / f"test_{name}.py").write_text(text.format(name))
-        made[name] = ((f"test_{name}.py",), seconds)
+        made[name] = soak.Part((f"test_{name}.py",), seconds)
 
     return part
 
@@ -69,7 +69,7 @@ def test_a_part_that_fails_or_is_not_done_in_time_is_a_failure_and_keeps_its_wor
 
 
 def test_every_file_with_a_long_form_is_in_a_part():
-    named = {name for files, _ in soak.PARTS.values() for name in files}
+    named = {name for part in soak.PARTS.values() for name in part.files}
     with_long_forms = {path.name for path in soak.TESTS.glob("test_*.py") if soak.MARK in path.read_text()}
     assert with_long_forms <= named | set(soak.others())
     assert all((soak.TESTS / name).exists() for name in named)
