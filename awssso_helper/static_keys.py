@@ -110,11 +110,10 @@ def found(config: ConfigFile, credentials: ConfigFile) -> Found:
     reader = _Reader(config, credentials, {each: {p.profile for p, _ in held} for each, held in holdings.items()})
     keys: list[StaticKey] = []
     for key_id, held in holdings.items():
-        problem = reader.problem(key_id, held)
-        if problem is None:
+        problems = reader.problems(key_id, held)
+        if not problems:
             keys.append(reader.key(key_id, held))
-        else:
-            oddities.append(problem)
+        oddities += problems
     return Found(tuple(keys), tuple(sorted(oddities, key=lambda each: (each.is_config, each.line))))
 
 
@@ -178,30 +177,44 @@ class _Reader:
             for name in {**profiles, **credentials.sections}
         }
 
-    def problem(self, key_id: str, held: list[tuple[Place, Secret]]) -> Oddity | None:
-        first = held[0][0]
+    def problems(self, key_id: str, held: list[tuple[Place, Secret]]) -> list[Oddity]:
+        """Say of each name of a key why it is left alone: what stands in the way of one does in that of all."""
+        reason, hint, culprit = self._problem(key_id, held)
+        if not reason:
+            return []
+        return [
+            Oddity(
+                place.is_config,
+                place.line,
+                place.profile,
+                reason if culprit in ("", place.profile) else f"it is the key of {culprit[:64]!a}, of which: {reason}",
+                hint,
+                key_id,
+            )
+            for place, _ in held
+        ]
 
-        def odd(reason: str, hint: str, profile: str = "") -> Oddity:
-            return Oddity(first.is_config, first.line, profile or first.profile, reason, hint, key_id)
-
+    def _problem(self, key_id: str, held: list[tuple[Place, Secret]]) -> tuple[str, str, str]:
+        """Give the reason, the hint, and the name that it is about where it is about one; an empty reason is none."""
         if any(secret != held[0][1] for _, secret in held):
-            return odd("this key id stands with two different secrets", "remove the wrong one")
+            return "this key id stands with two different secrets", "remove the wrong one", ""
         for place, _ in held:
             if any(place.profile in names for other, names in self._names.items() if other != key_id):
-                return odd("two different keys have this name", "keep the one that you use", place.profile)
+                return "two different keys have this name", "keep the one that you use", place.profile
             reason, hint = self._obstacle(place.profile)
             if reason:
-                return odd(reason, hint, place.profile)
+                return reason, hint, place.profile
         try:
             dependants = self._dependants(self._names[key_id])
         except RefusedError as error:
-            return odd(error.message, error.hint)
+            return error.message, error.hint, ""
         asks_mfa = next((each for each in dependants if self._merged[each.profile].get("mfa_serial")), None)
         if asks_mfa is None:
-            return None
-        return odd(
+            return "", "", ""
+        return (
             f"the profile {asks_mfa.profile[:64]!a} assumes its role with the MFA device of this IAM user",
             "remove its mfa_serial once the role trusts your SSO role, which was signed in with MFA itself",
+            "",
         )
 
     def key(self, key_id: str, held: list[tuple[Place, Secret]]) -> StaticKey:

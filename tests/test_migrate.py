@@ -359,6 +359,13 @@ def test_a_scan_finds_the_keys_elsewhere_and_shows_no_secret(user):
     assert other.secret not in done.stdout + done.stderr
 
 
+def test_a_scan_knows_a_key_that_is_left_alone_for_one_of_these(user):
+    key = user.key()
+    user.has(section("prod", key, "credential_process = /opt/other"))
+    (user.home / ".boto").write_text(f"[Credentials]\naws_access_key_id = {key.id}\nsecret = {key.secret}\n")
+    assert f"~/.boto:2: this key, {key.id}" in user.ok("migrate", "--dry-run", "--scan", ".").stderr
+
+
 def test_the_status_shows_each_key_and_its_days_of_grace(user, cloud):
     first, second = user.key(), user.key(STAGING, "ci")
     user.has(section("prod", first), section("staging", second))

@@ -84,6 +84,15 @@ def test_who_depends_on_a_key_is_found_over_several_profiles():
     assert dependants[1].chain == (static_keys.Link("arn:one", "x"), static_keys.Link("arn:two"))
 
 
+def test_of_a_key_that_is_left_alone_every_name_is_said_with_its_reason():
+    result = found(f"[a]\n{PAIR}[b]\n{PAIR}role_arn = arn:aws:iam::123456789012:role/x\n")
+    reason = "role_arn stands beside the key, and AWS tools disagree on which one counts"
+    assert [(each.profile, each.line, each.reason) for each in result.oddities] == [
+        ("a", 1, f"it is the key of 'b', of which: {reason}"),
+        ("b", 4, reason),
+    ]
+
+
 def test_a_dependant_that_asks_for_the_users_mfa_device_keeps_the_key_where_it_is():
     config = "[profile deploy]\nrole_arn = arn:one\nsource_profile = prod\nmfa_serial = arn:mfa\n"
     assert "MFA device" in reasons(found(f"[prod]\n{PAIR}", config))[0]

@@ -426,7 +426,7 @@ class _Migrate:
             )
         self._terminal.tell(f"This deletes {_label(job)} for ever.")
         if self._terminal.ask(f"type {job.key_id} to delete it") != job.key_id:
-            raise RefusedError(f"{job.key_id} was not deleted")
+            raise RefusedError("that is not its id")
 
     def _now_option(self) -> str:
         return " --now" if self._options.now else ""
@@ -575,7 +575,11 @@ class _Migrate:
         environment = self._context.environment
         known = {key.key_id: key.secret for key in found.keys}
         passed_by = (environment.aws_config_file, environment.aws_credentials_file)
-        return scan.scanned(environment.home, Path(self._options.scan), known, passed_by)
+        left = {each.key_id for each in found.oddities}
+        result = scan.scanned(environment.home, Path(self._options.scan), known, passed_by)
+        # Those that are left alone are this user's keys as well.
+        mentions = [replace(each, is_known=True) if each.key_id in left else each for each in result.mentions]
+        return result._replace(mentions=mentions)
 
     def _tell_scan(self, scanned: scan.Scan | None) -> None:
         if scanned is None:
