@@ -399,10 +399,10 @@ def test_a_secret_that_also_stands_in_a_comment_elsewhere_is_said(user):
     key = user.key()
     user.has(section("prod", key), f"\n[old]\n#aws_secret_access_key = {key.secret}\nregion = eu-west-1\n")
     said = user.ok("migrate", "--dry-run", "--map", f"prod={ADMIN}")
-    assert f"will still have the secret of {key.id} in a comment, then line 2" in said.stderr
+    assert f"will still have the secret of {key.id} in a comment, then line 3" in said.stderr
     assert key.secret not in said.stdout + said.stderr
     facts = user.json("migrate", "--dry-run", "--map", f"prod={ADMIN}")
-    assert [(each["line"], each["key_id"]) for each in facts["secrets_left_in_comments"]] == [(2, key.id)]
+    assert [(each["line"], each["key_id"]) for each in facts["secrets_left_in_comments"]] == [(3, key.id)]
     assert user.json("migrate", "--dry-run", "--map", f"prod={ADMIN}")["diff"].count(key.secret) == 0
 
 
@@ -554,6 +554,17 @@ def test_of_two_deletions_the_one_that_fails_is_said_and_so_is_the_one_that_is_d
     facts = user.run("migrate", "--delete-keys", "--now", "--yes", "--json")
     assert facts.returncode == 6
     assert [each["stage"] for each in json.loads(facts.stdout)["results"]] == ["retired"]
+
+
+def test_i3_a_reply_that_is_lost_at_undo_is_no_failure(user, cloud):
+    key = user.key()
+    user.has(section("prod", key))
+    before = user.both()
+    user.migrate("--map", f"prod={ADMIN}")
+    cloud.misbehave("ListAccessKeys", lost=True, times=3, before=False)
+    cloud.misbehave("UpdateAccessKey", lost=True, before=False)
+    user.ok("migrate", "--undo", "--yes")
+    assert (user.both(), cloud.status(key)) == (before, "Active")
 
 
 def test_undo_while_signed_out_changes_nothing_and_says_what_to_type(user, cloud):

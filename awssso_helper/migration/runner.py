@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 DAY = 24 * 3600
 _DAYS_UNTOLD = 14
+_TRIES = 4
 
 _NAMES = [step.name for step in steps.STEPS]
 
@@ -38,7 +40,7 @@ class NotUndoneError(AwsssoError):
     def __init__(self, job: Job, reason: AwsssoError) -> None:
         first = "awssso login, then again; or " if isinstance(reason, LoginNeededError) else ""
         super().__init__(
-            f"{job.key_id} is Inactive and could not be made Active, so nothing was changed: {reason.message}",
+            f"{job.key_id} has to be Active first and could not be made so; nothing was changed: {reason.message}",
             hint=f"{first}an administrator can: {key_status.admin_command(job, ACTIVE)}",
         )
         self.exit_status = reason.exit_status
@@ -193,15 +195,14 @@ def _with_key_seen(world: World, job: Job) -> Job:
     if not job.reached or _NAMES.index(job.reached) < _NAMES.index("cut"):
         return job
     try:
-        user = key_status.user_now(world, job)
-        job = replace(job, user=user or job.user)
-        status = key_status.status_of(world, job)
+        user, status = _seen(world, job)
     except AwsssoError as error:
         if job.stage == jobs.DELETING:
             raise
         if job.stage in (jobs.LOCAL, jobs.RETIRED) and not steps.is_surely_active(world, job):
             raise NotUndoneError(job, error) from error
         return job
+    job = replace(job, user=user or job.user)
     if status is not None:
         return job
     what = "was deleted" if user else f"is not to be seen, for there is no user {job.user[:64]!a} any more"
@@ -211,6 +212,24 @@ def _with_key_seen(world: World, job: Job) -> Job:
     raise RefusedError(
         f"{job.key_id} {what}; nothing brings it back", hint="awssso migrate --delete-keys forgets its copy"
     )
+
+
+def _seen(world: World, job: Job) -> tuple[str, str | None]:
+    """Give the user that has the key now, and its status; where a call gets no answer, a few times more.
+
+    Raises:
+        AwsssoError: nobody may look, or IAM does not answer.
+    """
+    fault: AwsssoError | None = None
+    for _ in itertools.islice(key_status.waits(world), _TRIES):
+        try:
+            user = key_status.user_now(world, job)
+            return user, key_status.status_of(world, replace(job, user=user or job.user))
+        except AwsssoError as error:
+            if not key_status.may_pass(error):
+                raise
+            fault = error
+    raise fault or NetworkError("IAM does not answer")
 
 
 def _with_sso(world: World, job: Job) -> Job:
