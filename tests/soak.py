@@ -33,6 +33,7 @@ class Part:
 
 # The longest first, so that side by side they end together.
 PARTS = {
+    "migrate": Part(("test_migrate_faults.py", "test_migration_model.py"), 5400),
     # The whole suite once more, in an installation of the source archive.
     "archive": Part(("test_supply_chain.py",), 3000),
     "kills": Part(("test_hold_files.py",), 2400, "kill"),

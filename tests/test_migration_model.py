@@ -380,21 +380,23 @@ def faults(calls: list[str]):
         yield from (Fault(kind, number) for kind in kinds)
 
 
-def explored(begun: State, most: int = 100_000) -> list[State]:
-    """Give every state that can be reached by any action with any single fault, again and again."""
+def explored(begun: State, most: int = 100_000) -> tuple[list[State], int]:
+    """Give every state that can be reached by any action with any single fault, again and again; and the runs."""
+    runs = 0
     seen = {begun}
     pending = [begun]
     while pending:
         state = pending.pop()
         for action in ACTIONS:
             whole_run = run(state, action)
-            ends = (run(state, action, fault).state for fault in faults(whole_run.calls))
+            ends = [run(state, action, fault).state for fault in faults(whole_run.calls)]
+            runs += len(ends)
             for after in (whole_run.state, *ends):
                 if after not in seen:
                     assert len(seen) < most
                     seen.add(after)
                     pending.append(after)
-    return list(seen)
+    return list(seen), runs
 
 
 @pytest.fixture(
@@ -404,7 +406,9 @@ def explored(begun: State, most: int = 100_000) -> list[State]:
 )
 def everything(request) -> tuple[State, list[State]]:
     begun = State(credentials=request.param)
-    return begun, explored(begun)
+    states, runs = explored(begun)
+    print(f"\n{request.param[:6]!r}...: {len(states)} states, {runs} runs with a fault")
+    return begun, states
 
 
 def test_the_model_reaches_every_stage(everything):
