@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from textual import on
+from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -37,8 +37,6 @@ from awssso_helper.terminal import duration, safe, safe_line, terminal_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from textual import events
 
     from awssso_helper.catalog import Entry
     from awssso_helper.matching import Match
@@ -142,9 +140,12 @@ def picked(entries: Sequence[Entry], source: Source, look: Look) -> Choice | Non
     Raises:
         Exception: what went wrong in the picker; its message may hold names, so the edge does not show it.
     """
-    with _on_the_terminal():
-        app = Picker(entries, source, look)
+    app = Picker(entries, source, look)
+    with _on_the_terminal(), _in_order_at_the_end(app):
         choice = app.run(mouse=True)
+    if app.ended_by:
+        # Only now, with the terminal in order, as it would have ended this process.
+        signal.raise_signal(app.ended_by)
     if app.failure is not None:
         raise app.failure
     return choice
@@ -162,7 +163,28 @@ def _on_the_terminal() -> Iterator[None]:
             sys.__stdin__, sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
 
 
+@contextlib.contextmanager
+def _in_order_at_the_end(app: Picker) -> Iterator[None]:
+    """Have the application leave, and put the terminal in order, where a signal would end the process at once."""
+    names = ("SIGTERM", "SIGHUP", "SIGQUIT") if sys.platform != "win32" else ()
+    numbers = [getattr(signal, name) for name in names]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        # What `nohup` and the like have put aside stays so.
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda signum, _frame: app.end_by(signum))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 # Messages from the threads
+
+
+class _Opened(Message):
+    """The filter takes keys."""
 
 
 class _Loaded(Message):
@@ -208,27 +230,48 @@ class Picker(App[Choice], inherit_bindings=False):
     def __init__(self, entries: Sequence[Entry], source: Source, look: Look) -> None:
         super().__init__(ansi_color=True)
         self.failure: Exception | None = None
+        self.ended_by = 0
+        """The signal by which the process was told to end."""
         self._entries = entries
         self._source = source
         self._look = look
+        self._typed: list[events.Key] = []
+        self._is_open = False
 
     def get_default_screen(self) -> Screen[None]:
         """Begin with the roles."""
         return _Roles(self._entries, self._source, self._look)
 
+    def end_by(self, number: int) -> None:
+        """Leave because of a signal; it may come at any moment, also before there is anything to leave."""
+        self.ended_by = number
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.exit)
+
     def on_mount(self) -> None:
-        """Put the terminal in order also when the process is told to end."""
-        if sys.platform != "win32":
-            import asyncio  # noqa: PLC0415 - Textual has it loaded
+        """Leave at once where that was asked for before now."""
+        if self.ended_by:
+            self.exit()
 
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit)
+    async def on_event(self, event: events.Event) -> None:
+        """Keep the keys that come before the filter is there to take them, and their order."""
+        if not isinstance(event, events.Key):
+            await super().on_event(event)
+            return
+        self._typed.append(event)
+        if self._is_open:
+            await self._take_typed()
 
-    def on_key(self, event: events.Key) -> None:
-        """Keep what was typed before the filter was there to take it."""
-        screen = self.screen
-        if isinstance(screen, _Roles) and event.is_printable and event.character:
-            screen.take_early(event.character)
+    @on(_Opened)
+    async def open(self) -> None:
+        """Take the keys."""
+        self._is_open = True
+        await self._take_typed()
+
+    async def _take_typed(self) -> None:
+        typed, self._typed = self._typed, []
+        for event in typed:
+            await super().on_event(event)
 
     def action_leave(self) -> None:
         """Leave without a choice."""
@@ -261,6 +304,8 @@ class _Roles(Screen[None]):
         Binding("pagedown", "page(1)", show=False),
         Binding("ctrl+home", "to_end(-1)", show=False),
         Binding("ctrl+end", "to_end(1)", show=False),
+        # Enter typed ahead, when the terminal was not yet the picker's, ended a line.
+        Binding("ctrl+j", "choose('PICK')", show=False),
         Binding("ctrl+o", "choose('CONSOLE')", show=False),
         Binding("ctrl+s", "choose('SHELL')", show=False),
         Binding("ctrl+y", "copy", show=False),
@@ -276,6 +321,7 @@ class _Roles(Screen[None]):
         self._look = look
         self._entries = entries
         self._haystack: Haystack | None = None
+        self._searched = ""
         self._states: list[SessionState] = []
         self._known = {entry.role for entry in entries}
         self._notes: list[str] = []
@@ -318,6 +364,8 @@ class _Roles(Screen[None]):
         self._ends.set()
 
     def _begin(self) -> None:
+        self.set_focus(self.query_one(_Filter))
+        self.post_message(_Opened())
         if self._look.front_page:
             self._load_all()
         gc.freeze()
@@ -342,17 +390,18 @@ class _Roles(Screen[None]):
 
     # Searching
 
-    def take_early(self, character: str) -> None:
-        """Put a character into the filter that came before it had the focus."""
-        for filter_line in self.query(_Filter):
-            filter_line.insert_text_at_cursor(character)
-
     def on_input_changed(self) -> None:
         """Filter as it is typed."""
-        self._search()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Filter by what is typed now: a key may come before the message of the letter before it."""
+        if self.query_one(_Filter).value != self._searched:
+            self._search()
 
     def _search(self, *, keeps: Entry | None = None) -> None:
-        words = self.query_one("#filter", Input).value.split()
+        self._searched = self.query_one(_Filter).value
+        words = self._searched.split()
         if words:
             self._haystack = self._haystack or Haystack(self._in_order())
             matches = self._haystack.ranked(words)
@@ -479,14 +528,17 @@ class _Roles(Screen[None]):
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
+        self._catch_up()
         self._list.move(by)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by screens."""
+        self._catch_up()
         self._list.page(pages)
 
     def action_to_end(self, direction: int) -> None:
         """Move the cursor to an end."""
+        self._catch_up()
         self._list.to_end(direction)
 
     def on_input_submitted(self) -> None:
@@ -499,6 +551,7 @@ class _Roles(Screen[None]):
 
     def action_choose(self, name: str) -> None:
         """Choose the role under the cursor, after the questions that there are."""
+        self._catch_up()
         match = self._list.match
         if match is None:
             return
@@ -525,6 +578,7 @@ class _Roles(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the profile's name: by the terminal (OSC 52), and by a clipboard program where there is one."""
+        self._catch_up()
         match = self._list.match
         if match is None or not match.entry.profile:
             return
@@ -538,6 +592,7 @@ class _Roles(Screen[None]):
 
     def action_favourite(self) -> None:
         """Make the role a favourite, or no longer; it moves when the list is next made anew, not under the fingers."""
+        self._catch_up()
         match = self._list.match
         if match is None or not match.entry.profile:
             return

@@ -58,6 +58,10 @@ class Keyboard:
         self._heeded = self.shown.index(after, self._heeded) + len(after)
         os.write(self._ours, text.encode())
 
+    def signal(self, number: int) -> None:
+        """Send the program a signal."""
+        self._process.send_signal(number)
+
     def end(self) -> int:
         """Read all that comes and give the exit status."""
         end = time.monotonic() + SECONDS

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -140,6 +142,51 @@ def test_esc_leaves_quietly_with_130_and_the_terminal_as_it_was(user, tmux):
 
 
 @needs_tmux
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_told_to_end_it_leaves_the_terminal_as_it_was(user, tmux, number):
+    begin, pick = "stty -a > before; seq 3", "sh -c 'echo $$ > pid; exec awssso pick'"
+    opened(tmux, user, f"{begin}; {pick}; echo status=$?; stty -a > after; cmp before after && echo same; cat")
+    tmux.shows("34 roles")
+    for width, height in ((10, 3), (1, 1), (200, 50), (10, 3), (80, 24)):
+        tmux.resize(width, height)
+    tmux.type("prod")
+    tmux.shows(" of 34 roles")
+    os.kill(int((user.home / "pid").read_text()), number)
+    tmux.shows("same")
+    lines = [line for line in tmux.screen().splitlines() if line and not line.startswith(("Terminated", "Hangup"))]
+    assert lines == ["1", "2", "3", f"status={128 + number}", "same"]
+    assert tmux.modes() == "alternate=0 mouse=0 cursor=1"
+
+
+def test_told_to_end_while_it_opens_it_leaves_the_terminal_as_it_was(user):
+    begins, ends = "\x1b[?1049h", "\x1b[?1049l"
+    with user.at_terminal("pick") as keyboard:
+        keyboard.types("", after=begins)
+        keyboard.signal(signal.SIGTERM)
+        assert keyboard.end() == -signal.SIGTERM
+    assert ends in keyboard.shown
+
+
+@needs_tmux
+@pytest.mark.parametrize("size", [(10, 3), (80, 24)], ids=["10x3", "80x24"])
+@pytest.mark.parametrize("key", ["Escape", "C-c", "Enter"])
+def test_whatever_its_size_was_nothing_of_it_stays_behind(user, tmux, key, size):
+    opened(tmux, user, "seq 3; awssso pick --print > answer; echo status=$?; cat")
+    tmux.shows("34 roles")
+    for width, height in ((10, 3), (200, 50), (30, 8), (1, 1), size):
+        tmux.resize(width, height)
+    tmux.press(key)
+    tmux.shows("status=")
+    tmux.resize(80, 24)
+    assert [line for line in tmux.screen().splitlines() if line] == [
+        "1",
+        "2",
+        "3",
+        f"status={0 if key == 'Enter' else 130}",
+    ]
+
+
+@needs_tmux
 def test_stdin_may_be_a_pipe_and_the_screen_may_change_its_size(user, tmux):
     opened(tmux, user, "echo nothing | awssso pick > answer; cat answer; cat", width=120, height=40)
     tmux.shows("34 roles")
@@ -208,6 +255,23 @@ def test_what_is_typed_before_the_screen_is_there_is_not_lost(user, tmux):
     tmux.shows("ready")
     tmux.type("log sec")
     tmux.shows("1 of 34 roles")
+
+
+@needs_tmux
+def test_enter_may_be_typed_ahead_too(user, tmux):
+    opened(tmux, user, "echo ready; sleep 1; awssso pick --print > answer; cat answer; cat")
+    tmux.shows("ready")
+    tmux.type("log sec")
+    tmux.press("Enter")
+    tmux.shows("log-archive.SecurityAudit\n")
+
+
+@needs_tmux
+def test_a_key_that_comes_right_behind_letters_means_the_role_that_they_find(user, tmux):
+    opened(tmux, user, "awssso pick --print > answer; cat answer; cat")
+    tmux.shows("34 roles")
+    tmux.press(*"log", "Space", *"sec", "C-j")
+    tmux.shows("log-archive.SecurityAudit\n")
 
 
 @needs_tmux

@@ -68,6 +68,11 @@ class Tmux:
             time.sleep(0.05)
         return screen
 
+    def modes(self) -> str:
+        """What a program left the terminal in."""
+        asked = "alternate=#{alternate_on} mouse=#{mouse_any_flag} cursor=#{cursor_flag}"
+        return self._run("display-message", "-p", asked).strip()
+
     def clipboard(self) -> str:
         """What a program put on the clipboard by OSC 52."""
         return self._run("show-buffer", check=False)
