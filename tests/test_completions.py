@@ -152,16 +152,19 @@ def test_the_quick_path_is_silent_whatever_is_wrong(known):
         assert (done.stdout, done.stderr) == ("", ""), words
 
 
-def test_the_quick_path_loads_nothing_heavy(known):
+@pytest.mark.parametrize(
+    ("kind", "shown", "more"),
+    [("account", "production\t210987654321", set()), ("profile", "production.ReadOnlyAccess", {"re", "json"})],
+)
+def test_the_quick_path_loads_nothing_heavy(known, kind, shown, more):
     script = (
-        "import sys; from awssso_helper.candidates import main; main(['account']);"
+        "import sys; sys.path.insert(0, sys.argv[2]); from awssso_helper.candidates import main; main(sys.argv[1:2]);"
         "print(*sorted(sys.modules), file=sys.stderr)"
     )
-    done = subprocess.run(
-        [Path(AWSSSO).parent / "python", "-I", "-c", script], capture_output=True, text=True, check=True
-    )
-    assert "production\t210987654321" in done.stdout
-    heavy = {"argparse", "keyring", "ssl", "urllib3", "configparser", "dataclasses", "platformdirs"}
+    command = [Path(AWSSSO).parent / "python", "-I", "-S", "-c", script, kind, ROOT]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert shown in done.stdout
+    heavy = {"argparse", "keyring", "ssl", "urllib3", "configparser", "dataclasses", "platformdirs", *more}
     assert heavy & set(done.stderr.split()) == set()
 
 
