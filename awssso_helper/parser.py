@@ -27,13 +27,13 @@ _EPILOG = """\
 A first day:
   awssso configure      name your access portal (not needed where `aws configure sso` was run)
   awssso login          sign in, find all accounts and roles, write the profiles
-  aws s3 ls --profile team-prod.AdministratorAccess
+  aws s3 ls --profile production.PowerUserAccess
 
 Every day:
-  awssso pick                    choose a role, full screen
-  awssso use team prod           use one in this shell, by words (needs `awssso shell-init`)
-  awssso exec team prod -- make  run a program as one
-  awssso console team prod       open the AWS console as one
+  awssso pick                     choose a role, full screen
+  awssso use prod power           use one in this shell, by words (needs `awssso shell-init`)
+  awssso exec prod power -- make  run a program as one
+  awssso console prod power       open the AWS console as one
 
 `awssso COMMAND --help` says more. The settings are explained in the README. When something does not work,
 `awssso doctor` says what is wrong and what to type.
@@ -373,7 +373,7 @@ or profile name.
 
 
 _WHICH_ROLE = """\
-PROFILE is a profile's name, or the beginning of one, or words that occur in its account, role or name: `prod admin`,
+PROFILE is a profile's name, or the beginning of one, or words that occur in its account, role or name: `prod power`,
 `staging.read`. Words that mean several roles list them, and nothing is done. Without any, the profile in force
 (AWS_PROFILE) is meant.
 """
@@ -390,7 +390,7 @@ AWS_DEFAULT_REGION are set, keys and other sources of credentials are removed. I
 shell-init` prints, since no program can change the shell that started it.
 
 {_WHICH_ROLE}
-  awssso use prod admin     switch to production.AdministratorAccess
+  awssso use prod power     switch to production.PowerUserAccess
   awssso use -              back to the one before
   awssso use --clear        to none
 """,
@@ -413,7 +413,7 @@ over AWS_PROFILE instead, and the program's SDK fetches new keys by itself.
 
 {_WHICH_ROLE}
   awssso exec production.AdministratorAccess -- terraform plan
-  awssso exec prod admin -- env        words before the --
+  awssso exec prod power -- env        words before the --
   awssso exec --profile-only staging.read -- ./nightly.sh
   awssso exec staging.PowerUserAccess  a shell
 """,
@@ -469,8 +469,8 @@ DESTINATION is a service (s3, ec2, cloudwatch, lambda, iam and so on), a path su
 /cloudwatch/home#alarmsV2: or the URL of a console page. Other hosts are refused.
 
 {_WHICH_ROLE}
-  awssso console prod admin -d s3
-  awssso console prod admin --url        print the link
+  awssso console prod power -d s3
+  awssso console prod power --url        print the link
   awssso console -A production -R ReadOnlyAccess
 """,
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from sandbox import AWSSSO, Sandbox
 from test_handover import STALE
 
-from awssso_helper import shell_functions
+from awssso_helper import parser, shell_functions
 from awssso_helper.simulator import Simulator
 
 A, B = "production.ReadOnlyAccess", "staging.PowerUserAccess"
@@ -309,3 +310,17 @@ def test_use_without_the_function_says_what_to_add(user, shell):
 def test_shell_init_without_a_name_is_for_the_shell_that_asks(user, shell):
     done = user.program(*START[shell], "-c", "awssso shell-init; true")
     assert done.stdout == shell_functions.text(shell)
+
+
+def test_every_example_of_the_readme_and_of_the_help_means_one_role_of_the_demo(user):
+    built = parser.build_parser()
+    texts = [each.format_help() for each in (built, *parser.command_parsers(built).values())]
+    texts.append((Path(__file__).parent.parent / "README.md").read_text())
+    # The words up to another program, an option, what is said of it behind some blanks, or the end of the quote.
+    word = r"[A-Za-z][\w.]+"
+    examples = rf"awssso (?:use|exec|env|console) ({word}(?: {word})*)(?= --? |`|\)|\"| +#|  |\n| -)"
+    found = {example for text in texts for example in re.findall(examples, text)} - {"PROFILE"}
+    assert {"prod power", "staging.read", "production read"} <= found
+    for example in sorted(found):
+        done = user.run("env", *example.split())
+        assert done.returncode == 0, f"{example}: {done.stderr}"
