@@ -54,6 +54,21 @@ _ELSEWHERE = {
     "time": "status",
     "whoami": "status",
 }
+# What other tools call an option of ours, or have no word for.
+_OPTIONS_ELSEWHERE = {
+    ("console", "--service"): "awssso console --destination",
+    ("console", "-s"): "awssso console --destination",
+    ("env", "--export"): "awssso env --keys",
+    ("env", "--format"): "awssso env --shell",
+    ("exec", "--no-session"): "awssso exec; its keys are always those of an SSO role, and temporary",
+    ("exec", "--duration"): "awssso exec; the permission set says how long, --profile-only refreshes by itself",
+    ("list", "--profiles"): "awssso list --names",
+    ("login", "--profile"): "awssso login; one sign-in serves every profile of the session",
+    ("login", "-p"): "awssso login; one sign-in serves every profile of the session",
+    ("pick", "--json"): "awssso list --json",
+    ("use", "--unset"): "awssso use --clear",
+    ("use", "-c"): "awssso console",
+}
 # The commands that a person types and that say what happened meanwhile.
 _NEWS_TELLERS = frozenset({"login", "logout", "status", "list", "configure"})
 
@@ -154,9 +169,14 @@ def _command_hint(words: Sequence[str], known: list[str]) -> str:
 
 def _unknown(word: str, command: str, options: list[str]) -> UsageError:
     where = f"awssso {command}".rstrip()
+    if command == "login" and not word.startswith("-"):
+        hint = f"awssso login, or with -S and a session; the console of a role: awssso console {word[:40]}"
+        return UsageError(f"awssso login has no use for {word[:40]!a}: one sign-in serves every profile", hint=hint)
     if not word.startswith("-"):
         return UsageError(f"{where} has no use for {word[:40]!a}", hint=f"{where} --help")
     name = word.partition("=")[0]
+    if (command, name) in _OPTIONS_ELSEWHERE:
+        return UsageError(f"{where} has no option {name[:40]!a}", hint=_OPTIONS_ELSEWHERE[command, name])
     # Without the dashes, which any two have in common.
     bare = {option.lstrip("-"): option for option in options}
     close = [bare[each] for each in difflib.get_close_matches(name.lstrip("-"), bare, n=1)]

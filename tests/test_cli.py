@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from awssso_helper import parser
+from awssso_helper import cli, parser
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,30 @@ def test_an_option_that_is_none_leads_to_the_one_that_was_meant(sandbox, typed, 
     assert done.returncode == 2
     assert "has no option" in done.stderr
     assert done.stderr.endswith(f"hint: {hint}\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        (("login", "--profile", "prod"), "awssso login; one sign-in serves every profile of the session"),
+        (("console", "--service=s3"), "awssso console --destination"),
+        (("list", "--profiles"), "awssso list --names"),
+        (("use", "--unset"), "awssso use --clear"),
+        (("login", "prod"), "awssso login, or with -S and a session; the console of a role: awssso console prod"),
+    ],
+)
+def test_an_option_of_another_tool_leads_to_ours(sandbox, typed, hint):
+    done = sandbox.run(*typed)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"\nhint: {hint}\n")
+
+
+def test_what_another_tools_option_leads_to_is_there():
+    parsers = parser.command_parsers(parser.build_parser())
+    for (command, option), hint in cli._OPTIONS_ELSEWHERE.items():
+        assert option not in parser.option_strings(parsers[command])
+        _, meant, *rest = hint.partition(";")[0].split()
+        assert set(rest) <= set(parser.option_strings(parsers[meant]))
 
 
 def test_a_word_too_many_is_named(sandbox):

@@ -104,8 +104,8 @@ def chained(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "chain-in-a-circle",
             "warning",
-            f"source_profile goes in a circle in {config.name}, in {counted(len(circles), 'chain')}",
-            f"give one of each circle the profile of a role (awssso doctor -v names them) in {config.name}",
+            f"{config.name} has {counted(len(circles), 'circle')} of source_profile, of no use to any AWS tool",
+            f"in {config.name}, let one profile of each begin at that of a role (awssso doctor -v names them)",
             tuple(" → ".join((*circle, circle[0])) for circle in circles.values()),
         )
     sources = {name: chains.source_of(section) for name, section in profiles.items()}
@@ -115,7 +115,7 @@ def chained(patient: Patient) -> Iterator[Finding]:
             "chain-without-beginning",
             "warning",
             f"source_profile names no profile in {counted(len(lost), 'profile')} of {config.name}",
-            f"correct source_profile (awssso doctor -v names the profiles) in {config.name}",
+            f"in {config.name}, correct source_profile (awssso doctor -v names the profiles)",
             tuple(f"{name} → {source}" for name, source in lost.items()),
         )
 

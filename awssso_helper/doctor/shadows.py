@@ -37,7 +37,7 @@ def credentials_keys(patient: Patient) -> Iterator[Finding]:
     if whole:
         yield _hidden("profile-hidden-by-keys", whole, f"keys of the same name in {file.name}", file.name)
     if half:
-        what = f"half a key pair of the same name in {file.name}, and fail"
+        what = f"half a key pair of the same name in {file.name}, which is an error"
         yield _hidden("profile-hidden-by-half-a-key", half, what, file.name)
     if other:
         what = f"another credential source of the same name in {file.name}"
