@@ -77,7 +77,7 @@ def test_use_changes_the_shell(user, python, shell):
 @pytest.mark.parametrize("shell", SHELLS)
 def test_use_says_what_is_in_force_now(user, shell):
     done = session(user, shell, "awssso use production read")
-    assert done.stderr.splitlines()[-1] == f"AWS_PROFILE={A} production (210987654321) ReadOnlyAccess, eu-west-1"
+    assert done.stderr == f"AWS_PROFILE={A} production (210987654321) ReadOnlyAccess, eu-west-1\n"
     assert done.stdout == ""
 
 

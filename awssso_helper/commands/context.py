@@ -201,10 +201,10 @@ class Context:
             self.environment, self.settings, chosen, self.memory, self.index, shelf=self.shelf, only=only
         )
 
-    def chosen_entry(self) -> Entry:
+    def chosen_entry(self, *, is_told_later: bool = False) -> Entry:
         """Give the role that PROFILE, -p or -A and -R mean; without any, that of the profile in force.
 
-        What was chosen is said where it was not named exactly.
+        What was chosen is said where it was not named exactly, unless the command says it anyway.
 
         Raises:
             UsageError: none or several are meant.
@@ -226,7 +226,7 @@ class Context:
             entry = choice.by_name(in_force, self._entries_unless_foreign(in_force))
         else:
             raise UsageError("no profile is named", hint="awssso list shows them all")
-        if " ".join(words) != entry.profile:
+        if " ".join(words) != entry.profile and not is_told_later:
             self.terminal.tell(f"profile {choice.described(entry)}")
         return entry
 

@@ -39,7 +39,7 @@ def run(context: Context) -> int:
         return _cleared(context, shell)
     if options.words == ["-"]:
         options.words = [_previous(context)]
-    entry = context.chosen_entry()
+    entry = context.chosen_entry(is_told_later=True)
     name = profile_of(entry)
     handed = handover.of_profile(name, entry.region, context.environment.variables)
     recent.used(context.environment, name)
