@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from awssso_helper.endpoints import is_loopback
@@ -15,6 +17,12 @@ from awssso_helper.endpoints import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+# No test is about time: a machine that is busy elsewhere is no failure.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("house")
 
 pytest_plugins = ("simulator_fixtures", "secret_service", "sandbox", "cloud", "migrant")
 
@@ -102,6 +110,12 @@ def figures(request) -> Callable[..., None]:
         FIGURES.append(f"{request.node.name}: {said} ({seconds:.0f} s)")
 
     return take
+
+
+def pytest_configure() -> None:
+    # A shell starts what runs behind it with SIGINT ignored, and so would run every program that a test starts.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -149,7 +149,7 @@ def readable_files(draw) -> bytes:
 
 
 @given(files())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_what_botocore_reads_we_read_alike_and_what_it_refuses_we_refuse(data):
     theirs = botocore_reads(data)
     if theirs is None:
@@ -164,7 +164,7 @@ def test_what_botocore_reads_we_read_alike_and_what_it_refuses_we_refuse(data):
 
 
 @given(files())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_lines_are_those_of_configparser(data):
     parser = configparser.RawConfigParser()
     try:
@@ -284,7 +284,7 @@ sso_region = us-east-1
 
 
 @given(readable_files())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_new_session_is_added_below_and_the_rest_stays(data):
     after = aws_config.with_sso_session(data, CORP, name=NAME)
     assert after.startswith(data)
@@ -354,7 +354,7 @@ def test_a_session_is_edited_above_the_block_and_not_in_it():
 
 
 @given(readable_files(), st.lists(st.sampled_from(range(30)), unique=True, max_size=6), files())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_h4_bytes_outside_the_block_never_change_and_what_is_rendered_is_read_back(data, numbers, junk):
     newline = aws_config.newline_of(read(data))
     entries = [
@@ -459,7 +459,7 @@ CHANGES = st.dictionaries(st.sampled_from(["region", "output", "s3", "new", "a"]
 
 
 @given(BODY, BODY, CHANGES, st.sampled_from([("/old", ""), (LAUNCHER, "  "), (LAUNCHER, "")]), ENDINGS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_an_edit_has_the_values_it_was_told_and_leaves_the_others(above, below, changes, process_at, ending):
     launcher, indent = process_at
     process = (indent, f"credential_process = /old credential-process {ADMIN.word()}")

@@ -130,7 +130,7 @@ def test_a4_nothing_but_a_region_becomes_part_of_a_host(region):
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[a-z-]{2,8}-[a-z]{1,8}-[0-9]{1,3}", fullmatch=True))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_a4_any_region_gives_a_host_of_aws_or_is_refused(region):
     try:
         endpoints = aws_endpoints(region)
@@ -233,7 +233,7 @@ def test_what_is_no_start_url_is_refused_with_an_example(text):
 
 
 @given(st.text(max_size=40) | st.text("htps:/#?.\\@[]%a1-", max_size=30).map("https://".__add__))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_any_text_becomes_a_stable_start_url_or_is_refused(text):
     try:
         once = normalised_start_url(text)

@@ -555,7 +555,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(body=st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode()), status=st.integers(100, 999))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_body_at_all_gives_an_object_or_one_of_our_errors(body, status):
     refusals = []
     with collected(refusals):
@@ -566,7 +566,7 @@ def test_any_body_at_all_gives_an_object_or_one_of_our_errors(body, status):
 
 
 @given(item=st.fixed_dictionaries({"accountId": JSON_VALUES, "accountName": JSON_VALUES, "emailAddress": JSON_VALUES}))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_account_at_all_is_an_account_or_a_network_error(item):
     with suppress(NetworkError):
         account = _account(item)
@@ -595,7 +595,7 @@ def test_c5_c9_a_date_that_is_years_off_does_not_make_bad_expirations_good(servi
 
 
 @given(date=st.text() | st.builds(formatdate, st.integers(-(10**12), 10**12).filter(lambda t: abs(t) < 6 * 10**10)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_date_header_gives_a_bounded_skew(date):
     assert abs(_skew(Reply(200, {"date": date}, b"", 1_800_000_000.0))) <= 2 * 86400
 

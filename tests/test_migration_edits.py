@@ -107,7 +107,7 @@ class Files:
 
 
 @given(both_files(), st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_i4_jobs_done_and_undone_in_any_order_give_every_byte_of_both_files_back(texts, random: randoms.Random):
     try:
         files = Files(*texts)

@@ -100,7 +100,7 @@ SAFE = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@+=-
 @example(session="a:b", name="%41")
 @example(session="corp", name="A b+=,.@-_")
 @example(session="..", name="é\x00\n\"'`$;#")
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_role_is_one_safe_word_and_comes_back(session, name):
     role = Role(session, "123456789012", name)
     word = role.word()
@@ -110,7 +110,7 @@ def test_any_role_is_one_safe_word_and_comes_back(session, name):
 
 
 @given(one=st.tuples(NAMES, NAMES), other=st.tuples(NAMES, NAMES))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_two_roles_never_share_a_word(one, other):
     words = {Role(session, "123456789012", name).word() for session, name in (one, other)}
     assert len(words) == len({one, other})

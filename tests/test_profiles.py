@@ -280,7 +280,7 @@ TEMPLATES = st.sampled_from(
 
 
 @given(inventories(), inventories(session="two"), TEMPLATES, st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_f4_names_are_safe_unique_and_the_same_in_any_order(one, two, template, dice: random.Random):
     rules = ProfileRules(template=template)
     found = profiles.names([one, two], rules)
@@ -300,7 +300,7 @@ def _shuffled(source: Inventory, dice: random.Random) -> Inventory:
 
 
 @given(inventories(), inventories(first=3), inventories(session="two"), TEMPLATES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_growth_renames_nobody_and_botocore_reads_every_profile_back(old, newcomers, other, template):
     rules = ProfileRules(template=template)
     first = plan(HAND_WRITTEN, old, rules=rules)
@@ -655,7 +655,7 @@ def test_h10_the_diff_is_one_that_patch_applies():
 
 
 @given(st.lists(st.integers(0, 12), max_size=60), st.lists(st.integers(0, 12), max_size=60), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_two_texts_differ_by_what_patch_applies(old, new, final):
     before, after = ("".join(f"line {number}\n" for number in numbers).encode() for numbers in (old, new))
     before = before[: len(before) - (not final)]

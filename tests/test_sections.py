@@ -49,7 +49,7 @@ def readable(data: bytes):
 
 
 @given(files())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_h4_a_section_is_its_header_to_its_last_setting_and_the_rest_is_between(data):
     file = readable(data)
     if file is None:
@@ -68,7 +68,7 @@ def test_h4_a_section_is_its_header_to_its_last_setting_and_the_rest_is_between(
 
 
 @given(files(), st.randoms(use_true_random=False))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_h4_sections_cut_and_put_back_in_any_order_at_any_time_give_the_very_file(data, random):
     """Each is cut as a run of its own does: it knows the file as it is then, and what others have cut out."""
     file = readable(data)
@@ -143,7 +143,7 @@ def test_what_an_earlier_version_cut_out_goes_back_with_its_comments():
 
 
 @given(files(), st.sampled_from(["a", "z"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_h4_changing_a_section_leaves_every_other_byte(data, name):
     file = readable(data)
     if file is None:

@@ -136,7 +136,7 @@ def test_a_variable_with_a_hostile_name_is_not_written(shell):
     assert "pwned" not in shells.removal(["A", "AWS_CONTAINER_$(touch pwned)", "B;touch pwned"], shell)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=60))
 def test_a_line_is_printable_ascii_without_a_break(value):
     for shell in shells.NAMES:

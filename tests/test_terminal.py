@@ -60,7 +60,7 @@ def is_harmless(text, allowed=""):
 
 
 @given(ANY_TEXT)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_f1_no_text_at_all_gets_a_control_character_through(text):
     shown = safe(text)
     assert is_harmless(shown)
@@ -80,7 +80,7 @@ def test_known_tricks_do_not_work(text):
 @example({"\\", "\\\\"})
 @example({"prod", "prod\u200b"})
 @example({"\u202e", "\\u202e"})
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_f3_different_short_names_look_different(names):
     assert len({safe(name) for name in names}) == len(names)
 
@@ -88,7 +88,7 @@ def test_f3_different_short_names_look_different(names):
 @given(
     st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="\\" + "".join(INVISIBLE)), max_size=128)
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_an_honest_name_is_shown_as_it_is(name):
     shown = safe(name)
     assert shown == name or not is_harmless(name)
@@ -162,7 +162,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_text(terminal, capsys, value):
 
 
 @given(rows=st.lists(st.tuples(ANY_TEXT, ANY_TEXT), max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_csv_has_a_row_for_every_row_and_no_formula(rows):
     buffer, stdout = io.StringIO(), sys.stdout
     sys.stdout = buffer
@@ -244,7 +244,7 @@ def read_of(descriptor):
 
 
 @given(message=ANY_TEXT, hint=ANY_TEXT)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_error_is_one_line_of_printable_ascii(message, hint):
     line = one_line(AwsssoError(message, hint=hint))
     assert len(line) <= 300
