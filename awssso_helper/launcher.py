@@ -147,7 +147,12 @@ def _path(environment: Environment) -> Path:
 
 def _text(full: str) -> bytes:
     # The interpreter itself, not the link of a virtual environment: it starts a little faster, and -S needs no more.
-    return _filled(os.path.realpath(sys.executable), str(Path(__file__).with_name("warm.py")), full)
+    try:
+        python = os.path.realpath(sys.executable, strict=True)
+    except OSError as error:
+        # Taken for the end of the links, the place where an error met us would stay in the launcher.
+        raise RefusedError(f"cannot follow {sys.executable}: {error.strerror}", hint="try again") from error
+    return _filled(python, str(Path(__file__).with_name("warm.py")), full)
 
 
 def _filled(python: str, warm: str, full: str) -> bytes:

@@ -15,6 +15,7 @@ from sandbox import AWSSSO, Sandbox
 
 from awssso_helper import launcher
 from awssso_helper.environment import Environment
+from awssso_helper.errors import RefusedError
 from awssso_helper.settings import Settings
 
 READER = "corp/210987654321/ReadOnlyAccess"
@@ -255,6 +256,17 @@ def test_two_installations_do_not_take_it_from_each_other(with_profiles):
 def test_settings_may_name_another_program(sandbox):
     environment = Environment(sandbox.variables)
     assert launcher.program(environment, Settings(launcher="/opt/awssso")) == "/opt/awssso"
+    assert not path_of(sandbox).exists()
+
+
+def test_h11_an_interpreter_that_cannot_be_followed_to_its_end_is_said_and_not_written(sandbox, tmp_path, monkeypatch):
+    loop = tmp_path / "python"
+    loop.symlink_to(loop)
+    monkeypatch.setattr(sys, "executable", str(loop))
+    monkeypatch.setenv("PATH", str(Path(AWSSSO).parent))
+    environment = Environment(sandbox.variables)
+    with pytest.raises(RefusedError, match="cannot follow"):
+        launcher.program(environment, Settings())
     assert not path_of(sandbox).exists()
 
 
