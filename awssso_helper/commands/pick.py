@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # How many roles the numbered list shows at once.
 _PAGE = 40
+_LONGEST_NAME = 40
 
 
 def run(context: Context) -> int:
@@ -140,7 +141,7 @@ def _tell_numbered(context: Context, shown: Sequence[Entry], total: int) -> None
         (
             f"{number:>{len(str(len(shown)))}}",
             entry.profile,
-            entry.account.name,
+            _clipped(entry.account.name),
             entry.account.id,
             entry.role.name,
             "production" if is_loud(entry) else "",
@@ -150,6 +151,11 @@ def _tell_numbered(context: Context, shown: Sequence[Entry], total: int) -> None
     terminal.rows(rows, alarming=[place for place, entry in enumerate(shown) if is_loud(entry)])
     if total > len(shown):
         terminal.tell(f"… and {total - len(shown):,} more; words narrow the list")
+
+
+def _clipped(name: str) -> str:
+    """Cut a long name: the id is beside it, and one alone must not push every other line over the screen's edge."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 # The screen
