@@ -57,9 +57,8 @@ _HEAD_START = "awssso-parts:"
 _GENERATIONS = "ab"
 _TRIES = 3
 _SECONDS_FOR_A_NAME = 3.0
-# A keyring hangs that takes this part of the time left, and no less than so many seconds.
-_SHARE = 0.5
-_LEAST_SECONDS = 1.0
+# A part of the time left is no less than so many seconds, as long as there are so many.
+_LEAST_SECONDS = 1.5
 
 _LOCKED = frozenset({"KeyringLocked", "LockedException", "PromptDismissedException", "KeychainDenied"})
 _MISSING = frozenset({"NoKeyringError", "InitError", "SecretServiceNotAvailableException"})
@@ -77,7 +76,7 @@ class Store:
     # Where nobody is asked, a keyring opens in milliseconds, and answers in as many once it is our turn; on a machine
     # that forty calls at once keep busy in seconds. With this part of the time left for either, an SDK whose deadline
     # is the default one hears within 3 seconds that it hangs.
-    reading_share: ClassVar[float] = _SHARE
+    reading_share: ClassVar[float] = 0.5
 
     def __init__(
         self, environment: Environment, setting: str, *, may_prompt: bool, memory: memory_vault.OwnMemory | None = None
@@ -113,6 +112,7 @@ class Store:
     def put(self, key: str, value: str, deadline: Deadline) -> None:
         """Store a value, whole or in parts, and read it back.
 
+        It may take all the time there is: the value may be what a refresh token was used up for, and the machine busy.
         Killed at any moment, the old or the new value is there; after an error the old one is, where the backend
         makes that possible.
 
@@ -145,7 +145,7 @@ class Store:
         """
         return bool(self._worker.run(lambda: self._vault().keeps_long, Deadline(_SECONDS_FOR_A_NAME)))
 
-    def _ask(self, task: Callable[[_Vault], T], deadline: Deadline, share: float = _SHARE) -> T:
+    def _ask(self, task: Callable[[_Vault], T], deadline: Deadline, share: float = 1.0) -> T:
         patience = 1.0 if self._may_prompt else share
         turn = threading.Event()
 
@@ -157,7 +157,7 @@ class Store:
                 turn.set()
                 return task(vault)
 
-        if not self._may_prompt:
+        if patience < 1.0:
             self._worker.run(lambda: self._vault().open(), _part_of(deadline, patience))
         # The others of this user may be before us, and each takes as long as it takes; from our turn on it is the
         # keyring that we wait for.
