@@ -265,8 +265,11 @@ def has_profile(data: bytes, name: str, *, is_credentials: bool) -> bool:
 
 def merged_profiles(config: ConfigFile, credentials: ConfigFile) -> dict[str, Section]:
     """Put together what both files say of each profile; the credentials file wins (botocore's `full_config`)."""
-    names = [*config.profiles, *(name for name in credentials.sections if name not in config.profiles)]
-    return {name: {**config.profiles.get(name, {}), **credentials.sections.get(name, {})} for name in names}
+    profiles = config.profiles
+    return {
+        name: {**profiles.get(name, {}), **credentials.sections.get(name, {})}
+        for name in {**profiles, **credentials.sections}
+    }
 
 
 def _named(sections: Mapping[str, Section], kind: str) -> dict[str, Section]:

@@ -659,3 +659,14 @@ def test_a_launcher_that_no_line_can_carry_is_refused(path):
     with pytest.raises(RefusedError) as caught:
         aws_config.launcher_line(path)
     assert "launcher" in caught.value.hint
+
+
+def test_what_both_files_say_of_ten_thousand_profiles_is_put_together_in_one_pass():
+    # In one pass for each profile it took ten minutes.
+    config = parsed(
+        b"".join(b"[profile p%d]\nregion = eu-west-1\n" % number for number in range(10_000)), name="config"
+    )
+    credentials = parsed(b"[p7]\nregion = us-east-1\n[other]\nregion = x\n", name="credentials")
+    merged = aws_config.merged_profiles(config, credentials)
+    assert list(merged) == [*(f"p{number}" for number in range(10_000)), "other"]
+    assert (merged["p7"], merged["p8"]) == ({"region": "us-east-1"}, {"region": "eu-west-1"})
