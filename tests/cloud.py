@@ -309,8 +309,10 @@ def _handler(cloud: Cloud):
             self.send_response(status)
             self.send_header("Content-Type", "text/xml")
             self.send_header("Content-Length", str(len(reply)))
-            self.end_headers()
-            self.wfile.write(reply)
+            # Whoever asked may have been killed meanwhile.
+            with contextlib.suppress(ConnectionError):
+                self.end_headers()
+                self.wfile.write(reply)
 
         def finish(self):
             with contextlib.suppress(OSError, ValueError):
