@@ -33,7 +33,8 @@ class Part:
 
 # The longest first, so that side by side they end together.
 PARTS = {
-    "migrate": Part(("test_migrate_faults.py", "test_migration_model.py"), 5400),
+    "migrate": Part(("test_migrate_faults.py", "test_migration_model.py"), 2700, "not killed_at_every"),
+    "migrate-kills": Part(("test_migrate_faults.py",), 2700, "killed_at_every"),
     # The whole suite once more, in an installation of the source archive.
     "archive": Part(("test_supply_chain.py",), 3000),
     "kills": Part(("test_hold_files.py",), 2400, "kill"),
