@@ -40,6 +40,9 @@ _DIAGNOSIS_HINT = "check the network, the proxy variables and the region of the 
 _LATE = "did not answer in time"
 _PIECE = 32 << 10  # bytes
 _INSTANT = 0.001  # seconds; a timeout of 0 would mean "do not block"
+# A laptop that slept, or a router that forgets, leaves a connection dead without a word: whoever asks by it waits until
+# the deadline for nothing.
+_IDLE_SECONDS = 30
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -188,6 +191,7 @@ class _Way:
         if response.will_close or len(self._idle) >= self._most_idle:
             connection.close()
         else:
+            connection.idle_since = time.time()
             self._idle.append(connection)
 
     def close(self) -> None:
@@ -210,6 +214,7 @@ class _Connection(http.client.HTTPConnection):
         next_hop = way.proxy or way.target
         super().__init__(next_hop.hostname or "", next_hop.port or _PORTS[next_hop.scheme])
         self.deadline = deadline
+        self.idle_since = 0.0  # epoch seconds; the monotonic clock stands still while Linux sleeps
         self._way = way
 
     def connect(self) -> None:
@@ -291,8 +296,9 @@ class _Connection(http.client.HTTPConnection):
         return max(self.deadline.remaining(), _INSTANT)
 
     def has_ended(self) -> bool:
-        """Say whether the server has closed this idle connection, or says what nobody has asked it."""
-        return self.sock is None or _is_readable(self.sock)
+        """Say whether this idle connection is old, was closed by the server, or has what nobody has asked for."""
+        is_old = not 0 <= time.time() - self.idle_since <= _IDLE_SECONDS
+        return is_old or self.sock is None or _is_readable(self.sock)
 
 
 class _BoundedFile(io.RawIOBase):

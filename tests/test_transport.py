@@ -13,6 +13,7 @@ import threading
 import time
 
 import pytest
+from freezegun import freeze_time
 from wire import OK, Authority, head_of, sends, sends_and_holds, servers, tunnels_to
 
 from awssso_helper.environment import Environment
@@ -138,6 +139,24 @@ def test_a_kept_connection_that_the_server_has_closed_meanwhile_is_not_used_agai
         assert exchange(server.url, transport=transport, method="POST", body=b"once").body == b"{}"
         assert ended.wait(20)
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("seconds", [40, -40])
+def test_a_kept_connection_is_not_used_again_after_a_sleep(serve, seconds):
+    def answers_all(_server, connection):
+        connection.sendall(OK)
+        while head_of(connection):
+            connection.sendall(OK)
+
+    server = serve(answers_all)
+    transport = Transport(Environment())
+    with freeze_time("2026-11-24 09:00:00") as clock:
+        for _ in range(2):
+            exchange(server.url, transport=transport)
+        assert len(server.requests) == 1
+        clock.tick(seconds)
+        exchange(server.url, transport=transport)
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
