@@ -239,10 +239,13 @@ def is_open(text: bytes) -> bool:
 
 
 def _ended_like(text: bytes, model: bytes, file: ConfigFile) -> bytes:
-    """Give the text with a final newline, or without one as at the end of a file, as the model has it or has not."""
+    """Give the text with a final newline, or without one as at the end of a file, as the model has it or has not.
+
+    Blank lines at such an end would be one short, and nobody could tell by how many.
+    """
     if not is_open(model):
         return parted(text, b"[", file)
-    return text.removesuffix(b"\n").removesuffix(b"\r")
+    return text.rstrip(b"\r\n")
 
 
 def with_settings(file: ConfigFile, header: str, changes: Mapping[str, Value | None]) -> bytes:

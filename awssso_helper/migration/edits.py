@@ -304,8 +304,11 @@ def _rewritten(config: ConfigFile, target: Target, text: bytes, form: tuple[byte
     """Write the section as it was over the form that we gave it."""
     above, below = sections.around(config, target.header)
     now = (sections.text_of(config, target.header) or b"") + below
-    whole = b"".join(form)
     newline = aws_config.newline_of(config)
+    whole = b"".join(form)
+    if not now.startswith(whole[: len(whole) - len(newline)]):
+        # Of one line alone nobody knows how the file ends its lines.
+        whole = newline.join(whole.splitlines()) + (b"" if sections.is_open(whole) else newline)
     if sections.is_open(whole) and now.startswith(whole + newline):
         # It was the end of the file, and since then something was put below.
         text, below = text + newline, now.removeprefix(whole + newline)
