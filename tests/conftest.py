@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# No test is about time: a machine that is busy elsewhere is no failure.
+# No test is about time: a machine that is busy elsewhere is no failure. In CI, whose verdict is about a commit, the
+# same examples are tried each time; everywhere else the search goes on.
 hypothesis.settings.register_profile(
-    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    "house",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+    derandomize="CI" in os.environ,
 )
 hypothesis.settings.load_profile("house")
 
