@@ -320,7 +320,9 @@ def _amended(path: Path, change: Callable[[bytes], bytes], lock_dir: Path, deadl
     """Do what `amend` does, once; gives the identity of the file that was written, or None."""
     with locked(_lock_of(path, lock_dir), deadline):
         sweep(path.__class__(os.path.realpath(path)).parent)
-        for _ in range(_TRIES):
+        tries = 0
+        while tries < _TRIES or not deadline.passed():
+            tries += 1
             seen = _settled(path)
             before = seen.content or b""
             wanted = change(before)

@@ -392,9 +392,9 @@ class _Roles(Screen[None]):
 
     def on_input_changed(self) -> None:
         """Filter as it is typed."""
-        self._catch_up()
+        self.catch_up()
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
         """Filter by what is typed now: a key may come before the message of the letter before it."""
         if self.query_one(_Filter).value != self._searched:
             self._search()
@@ -528,17 +528,17 @@ class _Roles(Screen[None]):
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
-        self._catch_up()
+        self.catch_up()
         self._list.move(by)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by screens."""
-        self._catch_up()
+        self.catch_up()
         self._list.page(pages)
 
     def action_to_end(self, direction: int) -> None:
         """Move the cursor to an end."""
-        self._catch_up()
+        self.catch_up()
         self._list.to_end(direction)
 
     def on_input_submitted(self) -> None:
@@ -551,7 +551,7 @@ class _Roles(Screen[None]):
 
     def action_choose(self, name: str) -> None:
         """Choose the role under the cursor, after the questions that there are."""
-        self._catch_up()
+        self.catch_up()
         match = self._list.match
         if match is None:
             return
@@ -578,7 +578,7 @@ class _Roles(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the profile's name: by the terminal (OSC 52), and by a clipboard program where there is one."""
-        self._catch_up()
+        self.catch_up()
         match = self._list.match
         if match is None or not match.entry.profile:
             return
@@ -592,7 +592,7 @@ class _Roles(Screen[None]):
 
     def action_favourite(self) -> None:
         """Make the role a favourite, or no longer; it moves when the list is next made anew, not under the fingers."""
-        self._catch_up()
+        self.catch_up()
         match = self._list.match
         if match is None or not match.entry.profile:
             return
@@ -680,7 +680,11 @@ class _Filter(Input):
 
     async def _on_key(self, event: events.Key) -> None:
         if event.character != "?":
-            await super()._on_key(event)
+            # At once, so that the letter and what it finds are drawn in one frame: the list waited for the next one.
+            with self.app.batch_update():
+                await super()._on_key(event)
+                if isinstance(self.screen, _Roles):
+                    self.screen.catch_up()
             return
         event.stop()
         event.prevent_default()
