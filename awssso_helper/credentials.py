@@ -144,11 +144,6 @@ class Credentials:
             self._remembered[session] = sign_in
         return sign_in
 
-    def forget_session(self, session: str) -> None:
-        """Drop what this process remembers of a session: another process signed it in or out."""
-        self._remembered.pop(session, None)
-        self._cache.forget(session, Deadline(_STORE_RESERVE))
-
     def keep(self, sign_in: SignIn, deadline: Deadline) -> None:
         """Store a sign-in, under the session's lock and read back."""
         with self._locked(session_key(sign_in.session.name), deadline):
