@@ -55,6 +55,8 @@ LENIENCE = 1.8
 NOTHING_TO_RUN = 5
 MARK = "pytest.mark.soak"
 PRINTS = threading.Lock()
+# A long form is not stuck after the five minutes that a test may take.
+SILENT = "faulthandler_timeout=0"
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def outcome(name: str, part: Part, lenience: float = 1.0) -> Outcome:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         # A group of its own, so that what the tests have started ends with them.
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-s", "-m", "soak", "-k", part.only, *present],
+            [sys.executable, "-m", "pytest", "-q", "-s", "-m", "soak", "-k", part.only, "-o", SILENT, *present],
             cwd=TESTS.parent, start_new_session=True, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
