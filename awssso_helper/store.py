@@ -75,8 +75,10 @@ class Store:
 
     # Where nobody is asked, a keyring opens in milliseconds, and answers in as many once it is our turn; on a machine
     # that forty calls at once keep busy in seconds. With this part of the time left for either, an SDK whose deadline
-    # is the default one hears within 3 seconds that it hangs.
+    # is the default one hears within 3 seconds that it hangs. A write has more of it: it may be of what a refresh token
+    # was used up for.
     reading_share: ClassVar[float] = 0.5
+    writing_share: ClassVar[float] = 0.6
 
     def __init__(
         self, environment: Environment, setting: str, *, may_prompt: bool, memory: memory_vault.OwnMemory | None = None
@@ -104,7 +106,7 @@ class Store:
         Raises:
             KeyringMissingError: no backend here keeps a secret safe.
             KeyringLockedError: it is locked, and nobody unlocked it or may be asked to.
-            KeyringTimeoutError: it did not answer in time; where nobody may be asked, half the time is enough to know.
+            KeyringTimeoutError: it did not answer in time; where nobody may be asked, a part of it is enough to know.
             KeyringError: it failed otherwise.
         """
         return self._ask(lambda vault: _value(vault, _word(key)), deadline, self.reading_share)
@@ -112,14 +114,16 @@ class Store:
     def put(self, key: str, value: str, deadline: Deadline) -> None:
         """Store a value, whole or in parts, and read it back.
 
-        It may take all the time there is: the value may be what a refresh token was used up for, and the machine busy.
         Killed at any moment, the old or the new value is there; after an error the old one is, where the backend
-        makes that possible.
+        makes that possible. A write that did not end in time goes on as long as this process lives.
 
         Raises:
             KeyringError: as for `get`, or it does not keep the value.
         """
-        self._ask(lambda vault: _write(vault, _word(key), value), deadline)
+        if self._may_prompt:
+            self._ask(lambda vault: _write(vault, _word(key), value), deadline)
+        else:
+            self._queue(lambda vault: _write(vault, _word(key), value), deadline, self.writing_share)
 
     def delete(self, key: str, deadline: Deadline) -> None:
         """Remove the value and all its parts; one that is not there is no error.
@@ -146,19 +150,24 @@ class Store:
         return bool(self._worker.run(lambda: self._vault().keeps_long, Deadline(_SECONDS_FOR_A_NAME)))
 
     def _ask(self, task: Callable[[_Vault], T], deadline: Deadline, share: float = 1.0) -> T:
+        """Open the keyring, and have a task done in our turn."""
         patience = 1.0 if self._may_prompt else share
+        # Before the lock: a person who is asked to unlock takes long, and others must not wait for that; and a keyring
+        # that is locked or hangs is told without waiting for those who have found the same.
+        self._worker.run(lambda: self._vault().open(), _part_of(deadline, patience))
+        return self._queue(task, deadline, patience)
+
+    def _queue(self, task: Callable[[_Vault], T], deadline: Deadline, patience: float) -> T:
+        """Have a task done in our turn, which stays ours until it is done: who comes after finds what it wrote."""
         turn = threading.Event()
 
         def job() -> T:
             vault = self._vault()
-            # Before the lock: a person who is asked to unlock takes long, and others must not wait for that.
-            vault.open()
             with _alone(self._environment.lock_dir / "keyring.lock", deadline):
                 turn.set()
+                vault.open()
                 return task(vault)
 
-        if patience < 1.0:
-            self._worker.run(lambda: self._vault().open(), _part_of(deadline, patience))
         # The others of this user may be before us, and each takes as long as it takes; from our turn on it is the
         # keyring that we wait for.
         return self._worker.run(job, deadline, turn, patience)

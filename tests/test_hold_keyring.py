@@ -203,6 +203,53 @@ def test_d3_soak_a_keyring_that_opens_and_then_hangs_is_said_within_three_second
     assert seconds < SECONDS
 
 
+def demand_words_while_the_renewed_token_hangs(user, service) -> float:
+    """Let the keyring hang between a refresh and the storing of what it brought."""
+    simulator = user.simulator
+    simulator.organization.access_token_life = 0
+    user.ok("login", "--force", "--no-sync")
+    simulator.organization.access_token_life = 3600
+    simulator.clear_log()
+    simulator.misbehave("CreateToken", delay=0.3)
+
+    def stop_it_then() -> None:
+        wait_until(lambda: simulator.calls("CreateToken"), "nobody came to refresh")
+        service.stop()
+
+    stopper = threading.Thread(target=stop_it_then)
+    stopper.start()
+    done, seconds = asked(user)
+    stopper.join()
+    assert (done.returncode, done.stdout) == (4, ""), done
+    assert "does not answer" in done.stderr
+    return seconds
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+def test_d3_a_keyring_that_hangs_when_the_renewed_token_is_stored_is_said_well_before_the_deadline(
+    asker, signed_in, secret_service
+):
+    signed_in.settings("deadline_seconds = 12", f"agent = {'off' if asker == 'by itself' else 'on'}")
+    assert demand_words_while_the_renewed_token_hangs(signed_in, secret_service) < 10
+    secret_service.cont()
+    if asker == "agent":
+        # It goes on writing: nobody has to sign in again.
+        wait_until(lambda: signed_in.run("credential-process", READER).returncode == 0, "the session is lost")
+    else:
+        signed_in.ok("login", "--no-sync")
+        assert signed_in.document(READER)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("asker", ASKERS)
+def test_d3_soak_a_keyring_that_hangs_when_the_renewed_token_is_stored_is_said_within_three_seconds(
+    asker, signed_in, secret_service, figures
+):
+    seconds = demand_words_while_the_renewed_token_hangs(signed_in, secret_service)
+    figures(seconds=f"{seconds:.2f}")
+    assert seconds < SECONDS
+
+
 def test_d2_a_keyring_that_loses_the_renewed_token_is_said_and_no_success(sandbox, tmp_path):
     sandbox.variables |= {FILE: str(tmp_path / "items"), "PYTHONPATH": str(Path(keyring_backends.__file__).parent)}
     sandbox.settings("keyring = keyring_backends.Shared", "agent = off")
