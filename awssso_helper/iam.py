@@ -19,9 +19,10 @@ from botocore.credentials import ProcessProvider
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, HTTPClientError
 from botocore.loaders import Loader
 
-from awssso_helper.endpoints import partition_of
+from awssso_helper import name_lookup
+from awssso_helper.endpoints import host_of, partition_of
 from awssso_helper.errors import NetworkError, RefusedError, ServiceError, ThrottledError
-from awssso_helper.model import RoleCredentials, Secret, is_account_id
+from awssso_helper.model import Deadline, RoleCredentials, Secret, is_account_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -36,6 +37,8 @@ _Answer = TypeVar("_Answer")
 ACTIVE = "Active"
 INACTIVE = "Inactive"
 
+_HTTPS = 443
+_NAME_SECONDS = 10
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 15
 _TRIES = 5
@@ -244,6 +247,7 @@ class Iam:
         if self._trace:
             self._trace(f"{service} {name} {keys.region} as {keys.access_key_id}")
         client = self._client(service, keys)
+        self._demand_name_server(client.meta.endpoint_url)
         try:
             return decode(getattr(client, operation)(**parameters))
         except ClientError as error:
@@ -256,6 +260,19 @@ class Iam:
             client.close()
         # Out here, where botocore's error, whose text quotes the reply, is not attached by itself.
         raise fault
+
+    def _demand_name_server(self, url: str) -> None:
+        """Wait a while for the name of the next host: botocore would for as long as the system's resolver does."""
+        host = host_of(self._environment.proxy_for(url) or url)
+        try:
+            name_lookup.addresses(host, _HTTPS, Deadline(_NAME_SECONDS))
+        except TimeoutError as error:
+            raise NetworkError(f"{host}: {error}", hint="check the network and the name servers") from error
+        except (OSError, ValueError) as error:
+            raise NetworkError(
+                f"{host} is a name that cannot be resolved",
+                hint="check the network, the proxy variables and the region",
+            ) from error
 
     def _client(self, service: str, keys: Keys) -> BaseClient:
         partition_of(keys.region)  # it becomes part of the host's name (SECURITY A4)

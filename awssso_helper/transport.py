@@ -13,7 +13,6 @@ import select
 import socket
 import ssl
 import sys
-import threading
 import time
 import weakref
 from base64 import b64encode
@@ -23,7 +22,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from awssso_helper import __version__
+from awssso_helper import __version__, name_lookup
 from awssso_helper.endpoints import host_of, split_url
 from awssso_helper.errors import NetworkError
 
@@ -238,7 +237,7 @@ class _Connection(http.client.HTTPConnection):
 
     def _connected(self) -> socket.socket:
         """Connect to the first address that answers; each gets its share of the time, so that none can use up all."""
-        addresses = _addresses(self.host, self.port, self.deadline)
+        addresses = name_lookup.addresses(self.host, self.port, self.deadline)
         failure: OSError = TimeoutError("no time was left to connect")
         for tried, (family, kind, protocol, _, address) in enumerate(addresses):
             if self.deadline.passed():
@@ -366,26 +365,6 @@ def _body(response: http.client.HTTPResponse, limit: int, host: str) -> bytes:
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
     return body
-
-
-def _addresses(host: str, port: int, deadline: Deadline) -> Any:
-    """Give what getaddrinfo gives. The system's resolver knows no deadline, so a thread waits for it in our place."""
-    answer: list[Any] = []
-
-    def look_up() -> None:
-        try:
-            answer.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, ValueError) as error:
-            answer.append(error)
-
-    thread = threading.Thread(target=look_up, name="look-up", daemon=True)
-    thread.start()
-    thread.join(deadline.remaining())
-    if not answer:
-        raise TimeoutError("no name server answered")
-    if isinstance(answer[0], Exception):
-        raise answer[0]
-    return answer[0]
 
 
 def _is_readable(connected: socket.socket) -> bool:
