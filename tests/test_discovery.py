@@ -13,10 +13,11 @@ from awssso_helper.discovery import Memory, changes, discovered
 from awssso_helper.environment import Environment
 from awssso_helper.errors import LoginNeededError, NetworkError, ServiceError
 from awssso_helper.identity_center import DEVICE_CODE, IdentityCenter
+from awssso_helper.keyrings import PLAINTEXT_FILE
 from awssso_helper.model import Account, AccountRoles, Deadline, Inventory, SignIn, SsoSession
 from awssso_helper.settings import Settings
 from awssso_helper.simulator import Organization, Simulator, person
-from awssso_helper.store import PLAINTEXT_FILE, Store
+from awssso_helper.store import Store
 
 SESSION = SsoSession("corp", "https://d-1234567890.awsapps.com/start", "us-east-1")
 SCOPES = ("sso:account:access",)

@@ -15,10 +15,11 @@ from awssso_helper import agent_client, warm
 from awssso_helper.doctor.findings import Finding, Repair, counted
 from awssso_helper.endpoints import host_of, split_url
 from awssso_helper.errors import AwsssoError, KeyringError, NetworkError
+from awssso_helper.keyrings import PLAINTEXT_FILE
 from awssso_helper.memory_vault import MEMORY
 from awssso_helper.model import Deadline
-from awssso_helper.store import LONGEST_WHOLE, PLAINTEXT_FILE
 from awssso_helper.terminal import duration, safe
+from awssso_helper.vault_items import LONGEST_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
