@@ -31,8 +31,8 @@ from textual.widgets import Input, Static
 from awssso_helper.errors import AwsssoError
 from awssso_helper.matching import Haystack
 from awssso_helper.model import Deadline
+from awssso_helper.picker.role_list import FAVOURITE, PRODUCTION, WARM, Columns, Facts, RoleList, account_text
 from awssso_helper.recent import Recent
-from awssso_helper.role_list import FAVOURITE, PRODUCTION, WARM, Columns, Facts, RoleList, account_text
 from awssso_helper.terminal import duration, safe, safe_line, terminal_device
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from awssso_helper.catalog import Entry
     from awssso_helper.matching import Match
-    from awssso_helper.role_list import Line
+    from awssso_helper.picker.role_list import Line
 
 # How long the refresh waits: who knows what to pick is gone by then, and has cost AWS no call.
 _CALM_SECONDS = 1.0
