@@ -343,9 +343,9 @@ def test_without_colour_no_colour_is_sent(user, tmux):
 @needs_tmux
 def test_a_crash_is_one_line_without_variables(user, tmux):
     script = (
-        "import sys; from awssso_helper import cli, picker\n"
+        "import sys; from awssso_helper import cli; from awssso_helper.picker import role_list\n"
         "def crash(self, y): token = 'canary-secret'; raise ValueError(token)\n"
-        "picker.RoleList.render_line = crash\n"
+        "role_list.RoleList.render_line = crash\n"
         "sys.exit(cli.run(['pick']))"
     )
     (user.home / "crash.py").write_text(script)

@@ -16,7 +16,8 @@ from rich.console import Console
 from awssso_helper.catalog import Entry
 from awssso_helper.errors import AwsssoError
 from awssso_helper.model import Account, Role
-from awssso_helper.picker import Action, Choice, Look, Picker, SessionState
+from awssso_helper.picker import Action, Choice, Look, SessionState
+from awssso_helper.picker.app import Picker
 from awssso_helper.recent import Recent
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
