@@ -188,7 +188,7 @@ def _role(arguments: Sequence[str], environment: Environment) -> Role:
 def _role_of_profile(name: str, environment: Environment) -> Role:
     """Find the role of a generated profile in our own ledger; `~/.aws/config` is never read here (CONTRACT)."""
     from awssso_helper import files  # noqa: PLC0415
-    from awssso_helper.profiles import Ledger  # noqa: PLC0415 - the profile lines that we write do not come here
+    from awssso_helper.ledger import Ledger  # noqa: PLC0415 - the profile lines that we write do not come here
 
     handed = Ledger.from_json(files.read(environment.ledger_file) or b"").names.get(name)
     if handed is None:

@@ -6,53 +6,26 @@ role (PAINS 20), and what a person changed in a profile stays (PAINS 38).
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
-import hashlib
-import json
 import re
-import string
-import unicodedata
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from awssso_helper import aws_config
+from awssso_helper import aws_config, config_diff, profile_names
 from awssso_helper.errors import RefusedError, UsageError
+from awssso_helper.ledger import Handed, Ledger
 from awssso_helper.model import Account, Inventory, Profile, Role, is_account_id
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from awssso_helper.settings import ProfileRules
 
-MAX_NAME = 64
 # A plan that takes away more than one in this many of a session's profiles asks first (CONTRACT).
 ASK_ABOVE_ONE_IN = 5
 
-_FIELDS = frozenset({"account_name", "account_id", "account_email", "role_name", "role_alias", "session"})
-_ROLE_FIELDS = frozenset({"role_name", "role_alias"})
-_SAFE = re.compile(r"[A-Za-z0-9_.@+-]{0,256}", re.ASCII)
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.@+-]+", re.ASCII)
-# Names that mean something else to some reader: to botocore, to the INI grammar, to a JavaScript object.
-_RESERVED = frozenset(
-    (
-        "default",
-        "profile",
-        "sso-session",
-        "services",
-        "none",
-        "constructor",
-        "hasownproperty",
-        "isprototypeof",
-        "propertyisenumerable",
-        "tolocalestring",
-        "tostring",
-        "valueof",
-    )
-)
 _REGION = re.compile(r"[a-z]{2,8}(-[a-z0-9]+){1,4}", re.ASCII)
 _EXTRA_KEY = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 # Keys that name another source of credentials: beside credential_process one of the two wins, differently in each SDK.
@@ -68,171 +41,7 @@ _SOURCES = frozenset(
         "login_session",
     )
 )
-_SECRET_KEY = re.compile(r"secret|token|password", re.IGNORECASE)
-_VALUE = re.compile(r"(?<=[=:]).*")
 _LONGEST_WORD = 512
-_HASH_DIGITS = 10
-
-
-# The ledger
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """A name that was handed out: the role's word, and the settings that we last wrote beside it."""
-
-    word: str
-    settings: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """Every profile name ever handed out. Holds no secret; without it the block itself is the source of names."""
-
-    names: Mapping[str, Handed] = field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Ledger:
-        """Read what `to_json` wrote; anything else is an empty ledger, as a lost one is."""
-        try:
-            names = json.loads(text)["names"]
-            return cls({str(name): _handed(record) for name, record in names.items()})
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return cls()
-
-    def to_json(self) -> str:
-        """Write it, the same text for the same content."""
-        names = {
-            name: {"role": handed.word, "settings": dict(handed.settings)}
-            for name, handed in sorted(self.names.items())
-        }
-        return json.dumps({"version": 1, "names": names}, indent=1) + "\n"
-
-
-def _handed(record: dict[str, object]) -> Handed:
-    word, settings = record["role"], record["settings"]
-    if not isinstance(word, str) or not isinstance(settings, dict):
-        raise TypeError
-    return Handed(word, tuple((str(key), str(value)) for key, value in settings.items()))
-
-
-# Names
-
-
-class _Naming:
-    """The template: which names a role may have, the preferred first."""
-
-    def __init__(self, rules: ProfileRules) -> None:
-        self._parts = _template_parts(rules.template)
-        self._fields = {name for _, name in self._parts if name}
-        self._aliases = dict(rules.role_aliases)
-
-    @property
-    def names_accounts_by_name(self) -> bool:
-        """Say whether two accounts of one name look the same in the template."""
-        return "account_name" in self._fields and "account_id" not in self._fields
-
-    def alias(self, role: Role) -> str:
-        return self._aliases.get(role.name, role.name)
-
-    def plain(self, role: Role, account: Account) -> str:
-        """Give the name by the template alone; it may be unusable."""
-        return _led_by_alphanumeric(self._text(self._values(role, account)), role)
-
-    def candidates(self, role: Role, account: Account, *, marked: bool = False) -> Iterator[str]:
-        """Give the usable names: by the template; with the account id; the exact role; the session; a hash.
-
-        `marked` leaves out the first.
-        """
-        seen = {self.plain(role, account)} if marked else set()
-        for text in self._ladder(role, account):
-            name = _led_by_alphanumeric(text, role)
-            if name not in seen and _is_usable(name):
-                seen.add(name)
-                yield name
-        yield _hashed(self.plain(role, account), role)
-
-    def _ladder(self, role: Role, account: Account) -> Iterator[str]:
-        values = self._values(role, account)
-        plain = self._text(values)
-        yield plain
-        suffix = ""
-        if "account_name" in self._fields and values["account_name"] != role.account_id:
-            values["account_name"] += f"-{role.account_id}"
-        elif "account_id" not in self._fields and role.account_id not in plain:
-            suffix = f".{role.account_id}"
-        yield self._fitting(values, suffix)
-        values["role_name"] = values["role_alias"] = _slug(role.name) or "role"
-        suffix += "" if self._fields & _ROLE_FIELDS else f".{values['role_name']}"
-        yield self._fitting(values, suffix)
-        suffix += "" if "session" in self._fields else f".{values['session']}"
-        yield self._fitting(values, suffix)
-
-    def _values(self, role: Role, account: Account) -> dict[str, str]:
-        alias = _slug(self.alias(role)) or _slug(role.name) or "role"
-        return {
-            "account_name": _slug(account.name) or role.account_id,
-            "account_id": role.account_id,
-            "account_email": _slug(account.email) or role.account_id,
-            "role_name": alias,
-            "role_alias": alias,
-            "session": _slug(role.session) or "sso",
-        }
-
-    def _text(self, values: Mapping[str, str]) -> str:
-        return "".join(literal + (values[name] if name else "") for literal, name in self._parts)
-
-    def _fitting(self, values: Mapping[str, str], suffix: str) -> str:
-        """Shorten the account's name, never its id, until the whole is short enough."""
-        text = self._text(values) + suffix
-        name, dash, account_id = values["account_name"].rpartition("-")
-        surplus = len(text) - MAX_NAME
-        if surplus <= 0 or not dash or "account_name" not in self._fields or surplus >= len(name):
-            return text
-        return self._text({**values, "account_name": f"{name[:-surplus].rstrip('-.')}-{account_id}"}) + suffix
-
-
-def _template_parts(template: str) -> tuple[tuple[str, str | None], ...]:
-    try:
-        parts = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise _bad_template(template, str(error)) from error
-    for literal, name, spec, conversion in parts:
-        if name is not None and (name not in _FIELDS or spec or conversion):
-            raise _bad_template(template, f"there is no field {name[:40]!a}")
-        if _UNSAFE.search(literal):
-            raise _bad_template(template, "a profile name has only letters, digits and _ . @ + -")
-    if not any(name for _, name, _, _ in parts):
-        raise _bad_template(template, "it has no field")
-    return tuple((literal, name) for literal, name, _, _ in parts)
-
-
-def _bad_template(template: str, problem: str) -> UsageError:
-    fields = ", ".join(sorted(_FIELDS))
-    return UsageError(f"the profile template {template[:80]!a} is wrong: {problem}", hint=f"its fields are {fields}")
-
-
-def _slug(text: str) -> str:
-    """Write text in the characters of profile names; empty where nothing is left (a name in another script)."""
-    if _SAFE.fullmatch(text):
-        return text.strip("-.")
-    # Nothing beyond this can show in a name, and a hostile megabyte should cost nothing.
-    decomposed = unicodedata.normalize("NFKD", text[:256])
-    unaccented = "".join(each for each in decomposed if not unicodedata.combining(each))
-    return _UNSAFE.sub("-", unaccented).strip("-.")
-
-
-def _led_by_alphanumeric(name: str, role: Role) -> str:
-    return name.lstrip("_.@+-") or role.account_id
-
-
-def _is_usable(name: str) -> bool:
-    return aws_config.SAFE_NAME.fullmatch(name) is not None and name.casefold() not in _RESERVED
-
-
-def _hashed(name: str, role: Role) -> str:
-    digest = hashlib.sha256(role.word().encode()).hexdigest()[:_HASH_DIGITS]
-    return f"{name[: MAX_NAME - 1 - len(digest)]}-{digest}"
 
 
 def names(
@@ -249,83 +58,9 @@ def names(
     Raises:
         UsageError: the rules are wrong.
     """
-    naming = _Naming(rules)
+    naming = profile_names.Naming(rules)
     wanted = _wanted(_found(inventories)[0], rules, naming)
-    return _named(wanted, naming, ledger or Ledger(), in_block or {}, rename=True)
-
-
-def _named(
-    wanted: Mapping[Role, Account], naming: _Naming, ledger: Ledger, in_block: Mapping[str, Role], *, rename: bool
-) -> dict[Role, str]:
-    owners = {name.casefold(): handed.word for name, handed in ledger.names.items()}
-    owners |= {name.casefold(): role.word() for name, role in in_block.items()}
-    given = _held(wanted, naming, owners, ledger, in_block, rename=rename)
-    owners |= {name.casefold(): role.word() for role, name in given.items()}
-    twins = _twins(wanted) if naming.names_accounts_by_name else set()
-    ladders = {
-        role: naming.candidates(role, account, marked=account.id in twins)
-        for role, account in wanted.items()
-        if role not in given
-    }
-    return given | _climbed(ladders, owners)
-
-
-def _held(
-    wanted: Mapping[Role, Account],
-    naming: _Naming,
-    owners: Mapping[str, str],
-    ledger: Ledger,
-    in_block: Mapping[str, Role],
-    *,
-    rename: bool,
-) -> dict[Role, str]:
-    """Give the names that roles have already."""
-    here: dict[str, list[str]] = defaultdict(list)
-    for name, role in sorted(in_block.items()):
-        here[role.word()].append(name)
-    once: dict[str, set[str]] = defaultdict(set)
-    for name, handed in ledger.names.items():
-        once[handed.word].add(name)
-    given: dict[Role, str] = {}
-    claimed: set[str] = set()
-    for word, role in sorted((role.word(), role) for role in wanted):
-        mine = here[word] or [name for name in once[word] if owners[name.casefold()] == word]
-        fitting = (name for name in naming.candidates(role, wanted[role]) if name in mine) if mine else ()
-        # A name in the block that we never handed out is one that a person gave.
-        others = (name for name in here[word] if not rename or name not in once[word])
-        free = next((each for each in chain(fitting, others) if each.casefold() not in claimed), "")
-        if free:
-            given[role] = free
-            claimed.add(free.casefold())
-    return given
-
-
-def _twins(wanted: Mapping[Role, Account]) -> set[str]:
-    """Give the ids of accounts whose names look the same, whatever their roles (SECURITY F3)."""
-    ids: dict[str, set[str]] = defaultdict(set)
-    for account in set(wanted.values()):
-        ids[(_slug(account.name) or account.id).casefold()].add(account.id)
-    return {each for same in ids.values() if len(same) > 1 for each in same}
-
-
-def _climbed(ladders: Mapping[Role, Iterator[str]], taken: Mapping[str, str]) -> dict[Role, str]:
-    """Give each role the first name of its ladder that is free and that no other wants at the same step."""
-    given: dict[Role, str] = {}
-    owners = dict(taken)
-    pending = dict(ladders)
-    while pending:
-        claims = {role: name for role, ladder in pending.items() if (name := next(ladder, None))}
-        crowd = Counter(name.casefold() for name in claims.values())
-        words = {role: role.word() for role in claims}
-        won = {
-            role: name
-            for role, name in claims.items()
-            if crowd[name.casefold()] == 1 and owners.get(name.casefold(), words[role]) == words[role]
-        }
-        given |= won
-        owners |= {name.casefold(): words[role] for role, name in won.items()}
-        pending = {role: pending[role] for role in claims if role not in won}
-    return given
+    return profile_names.given(wanted, naming, ledger or Ledger(), in_block or {}, rename=True)
 
 
 # Rules
@@ -371,7 +106,7 @@ class _Patterns:
         return bool(self._any.pattern)
 
 
-def _wanted(found: Mapping[Role, Account], rules: ProfileRules, naming: _Naming) -> dict[Role, Account]:
+def _wanted(found: Mapping[Role, Account], rules: ProfileRules, naming: profile_names.Naming) -> dict[Role, Account]:
     """Keep what the rules include. A pattern on profile names sees every name that the role could have."""
     include, exclude = _Patterns(rules.include), _Patterns(rules.exclude)
     if not include and not exclude:
@@ -465,7 +200,7 @@ class Plan:
 
     def diff_text(self) -> str:
         """Give the change as a unified diff; values of secret keys in its context are masked."""
-        return unified_diff(self.before, self.after, self.name)
+        return config_diff.unified_diff(self.before, self.after, self.name)
 
 
 def plan(
@@ -535,7 +270,7 @@ class _Draft:
         self.complete = {inventory.session: True for inventory in inventories}
         for inventory in inventories:
             self.complete[inventory.session] &= inventory.is_complete()
-        self.naming = _Naming(rules)
+        self.naming = profile_names.Naming(rules)
         self.wishes = _Wishes(rules)
         self.found, unusable = _found(inventories)
         self.wanted = _wanted(self.found, rules, self.naming)
@@ -560,7 +295,7 @@ class _Draft:
 
     def plan(self, *, prune: bool, rename: bool) -> Plan:
         in_block = {entry.name: entry.role for entry in self.old}
-        given = _named(self.wanted, self.naming, self.ledger, in_block, rename=rename)
+        given = profile_names.given(self.wanted, self.naming, self.ledger, in_block, rename=rename)
         targets = self._targets(given)
         for entry in self.old:
             self._carry(entry, targets.get(entry.name, entry.name), prune=prune)
@@ -704,98 +439,3 @@ def _merged(
         if key in wished:
             written[key] = wished[key] if is_ours or is_new else known.get(key, "")
     return changes, {key: value for key, value in written.items() if value}
-
-
-# The diff
-
-
-def unified_diff(before: bytes, after: bytes, name: str) -> str:
-    """Give the change of a file as a unified diff; values of secret keys are masked, also in comments."""
-    old, new = (list(_shown(data)) for data in (before, after))
-    lines: list[str] = []
-    for group in _Aligned(old, new).get_grouped_opcodes(3):
-        first, last = group[0], group[-1]
-        old_range = _range(first[1], last[2])
-        new_range = _range(first[3], last[4])
-        lines.append(f"@@ -{old_range} +{new_range} @@\n")
-        for tag, old_start, old_end, new_start, new_end in group:
-            if tag == "equal":
-                lines += (" " + line for line in old[old_start:old_end])
-                continue
-            lines += ("-" + line for line in old[old_start:old_end])
-            lines += ("+" + line for line in new[new_start:new_end])
-    return "".join([f"--- {name}\n", f"+++ {name} (new)\n", *lines]) if lines else ""
-
-
-def _range(start: int, end: int) -> str:
-    length = end - start
-    if length == 1:
-        return str(start + 1)
-    return f"{start + 1 if length else start},{length}"
-
-
-def _shown(data: bytes) -> Iterator[str]:
-    key = ""
-    for line in aws_config.lines_of(data):
-        key = line.text if line.kind in ("header", "key") else key
-        text = line.raw.rstrip(b"\r\n").decode("utf-8")
-        if line.kind == "more" and _SECRET_KEY.search(key):
-            text = "    ****"
-        elif line.kind != "header" and _SECRET_KEY.search(text.partition("=")[0]):
-            text = _VALUE.sub(" ****", text, count=1)
-        yield text + ("\n" if line.raw.endswith((b"\n", b"\r")) else "\n\\ No newline at end of file\n")
-
-
-class _Aligned(difflib.SequenceMatcher[str]):
-    """Line matches in n log n: lines that occur once in both texts hold the rest together.
-
-    difflib alone is quadratic here: twenty thousand profiles of which each changes one line take minutes.
-    """
-
-    def __init__(self, old: list[str], new: list[str]) -> None:
-        super().__init__(None, old, new, autojunk=False)
-        self._old, self._new = old, new
-
-    def get_matching_blocks(self) -> list[difflib.Match]:
-        """Give the matches from anchor to anchor, grown over equal neighbours."""
-        matches: list[difflib.Match] = []
-        old_done = new_done = 0
-        for old_at, new_at in [*self._anchors(), (len(self._old), len(self._new))]:
-            if old_at < old_done:
-                continue
-            start = 0
-            while min(old_at - old_done, new_at - new_done) > start and (
-                self._old[old_at - start - 1] == self._new[new_at - start - 1]
-            ):
-                start += 1
-            size = self._run(old_at, new_at)
-            matches.append(difflib.Match(old_at - start, new_at - start, start + size))
-            old_done, new_done = old_at + size, new_at + size
-        return matches
-
-    def _run(self, old_at: int, new_at: int) -> int:
-        size = 0
-        longest = min(len(self._old) - old_at, len(self._new) - new_at)
-        while size < longest and self._old[old_at + size] == self._new[new_at + size]:
-            size += 1
-        return size
-
-    def _anchors(self) -> list[tuple[int, int]]:
-        """Give the longest rising run of lines that are once in each text."""
-        once_old, once_new = Counter(self._old), Counter(self._new)
-        where = {line: at for at, line in enumerate(self._new) if once_new[line] == 1}
-        pairs = [(at, where[line]) for at, line in enumerate(self._old) if once_old[line] == 1 and line in where]
-        tails: list[int] = []
-        ends: list[int] = []
-        back: list[int] = []
-        for index, (_, new_at) in enumerate(pairs):
-            length = bisect_left(tails, new_at)
-            tails[length : length + 1] = [new_at]
-            ends[length : length + 1] = [index]
-            back.append(ends[length - 1] if length else -1)
-        rising: list[tuple[int, int]] = []
-        index = ends[-1] if ends else -1
-        while index >= 0:
-            rising.append(pairs[index])
-            index = back[index]
-        return rising[::-1]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from awssso_helper import aws_config, backups, discovery, files, launcher, profiles
 from awssso_helper.errors import after
+from awssso_helper.ledger import Ledger
 from awssso_helper.model import Deadline
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Sync:
             [found.discovery.inventory for found in founds],
             rules=self._settings.profiles,
             launcher=aws_config.launcher_line(launcher.program(environment, self._settings)),
-            ledger=profiles.Ledger.from_json(files.read(environment.ledger_file) or b""),
+            ledger=Ledger.from_json(files.read(environment.ledger_file) or b""),
             prune=consent.prune,
             rename=consent.rename,
             config_name=str(environment.aws_config_file),

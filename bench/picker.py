@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from awssso_helper import profiles, settings
 from awssso_helper.discovery import Memory
 from awssso_helper.environment import Environment
+from awssso_helper.ledger import Ledger
 from awssso_helper.model import Account, AccountRoles, Deadline, Inventory
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def furnish(rows: int, environment: Environment) -> None:
     Memory(environment.cache_dir, environment.lock_dir).remember(inventory, Deadline(60))
     text = b"[sso-session corp]\nsso_start_url = https://d-1234567890.awsapps.com/start\nsso_region = us-east-1\n"
     rules = settings.ProfileRules(region="eu-west-1")
-    plan = profiles.plan(text, b"", [inventory], rules=rules, launcher="/usr/bin/awssso", ledger=profiles.Ledger())
+    plan = profiles.plan(text, b"", [inventory], rules=rules, launcher="/usr/bin/awssso", ledger=Ledger())
     environment.aws_config_file.parent.mkdir()
     environment.aws_config_file.write_bytes(plan.after)
 

@@ -282,8 +282,8 @@ def test_installed_for_the_user_alone_it_starts_an_agent_too(sandbox, tmp_path):
     site = sandbox.home / ".local" / "lib" / version / "site-packages"
     site.mkdir(parents=True)
     shutil.copytree(Path(launcher.__file__).parent, site / "awssso_helper")
-    packages = next(each for each in sys.path if each.endswith("site-packages"))
-    (site / "dependencies.pth").write_text(f"{packages}\n")
+    packages = (each for each in sys.path if each.endswith("site-packages"))
+    (site / "dependencies.pth").write_text("\n".join(packages))
     sandbox.configure()
     sandbox.ok("login", "--no-sync")
     sandbox.stop_agent()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from awssso_helper import aws_config, profiles
 from awssso_helper.errors import RefusedError, UsageError
+from awssso_helper.ledger import Handed, Ledger
 from awssso_helper.model import Account, AccountRoles, Inventory, Role
-from awssso_helper.profiles import Handed, Ledger
 from awssso_helper.settings import ProfileRules
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from awssso_helper import aws_config, completions, files, launcher, profiles
 from awssso_helper.doctor.findings import Finding, Repair, counted
+from awssso_helper.ledger import Ledger
 from awssso_helper.parser import SHELLS, build_parser
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _compared(patient: Patient, known: list[Inventory]) -> Iterator[Finding]:
         known,
         rules=patient.settings.profiles,
         launcher=aws_config.launcher_line(launcher.expected(environment, patient.settings)),
-        ledger=profiles.Ledger.from_json(files.read(environment.ledger_file) or b""),
+        ledger=Ledger.from_json(files.read(environment.ledger_file) or b""),
         rename=False,
     )
     days = (time.time() - min(inventory.found_at for inventory in known)) / _DAY

@@ -9,7 +9,7 @@ import fnmatch
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from awssso_helper import aws_config, profiles, sections
+from awssso_helper import aws_config, config_diff, sections
 from awssso_helper.errors import AccessDeniedError, AwsssoError, LoginNeededError, ServiceError, UsageError
 from awssso_helper.iam import ACTIVE, Keys, is_dead_key, is_denied, is_no_such
 from awssso_helper.migration import edits
@@ -94,7 +94,7 @@ class Plan:
 
     def diff_text(self) -> str:
         """Give what changes in both files as unified diffs; no secret is in them."""
-        text = profiles.unified_diff(*self.config, self.names[0]) + profiles.unified_diff(
+        text = config_diff.unified_diff(*self.config, self.names[0]) + config_diff.unified_diff(
             *self.credentials, self.names[1]
         )
         for secret in self.secrets:
