@@ -142,10 +142,10 @@ def test_the_tests_of_the_source_archive_pass_in_an_installation_of_it(tmp_path,
     python = place / "bin" / "python"
     for command in (
         [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel],
-        [python, "-m", "pytest", "-q", *os.environ.get("AWSSSO_SOAK_TESTS", "tests").split()],
+        [python, "-m", "pytest", "-q", "--tb=short", *os.environ.get("AWSSSO_SOAK_TESTS", "tests").split()],
     ):
         done = subprocess.run(
             [str(word) for word in command], cwd=unpacked, capture_output=True, text=True, check=False, timeout=3000
         )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+        assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-2000:]
     figures(f"the tests of {archive.name}: {done.stdout.strip().splitlines()[-1]}")
