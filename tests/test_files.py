@@ -700,7 +700,8 @@ def test_a_sweep_between_the_creation_and_the_lock_of_a_temporary_file_disturbs_
     while writer.poll() is None:
         swept += files.sweep(config.parent)
     tracer.communicate(timeout=60)
-    assert swept == 1
+    # A writer that is put aside just then may lose its second file too.
+    assert swept >= 1
     assert outcome(writer) == (0, "done\n")
     assert config.read_bytes() == b"new"
     assert names(config.parent) == ["config"]
