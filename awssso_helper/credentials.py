@@ -93,6 +93,8 @@ class Credentials:
         # Usable sign-ins as last read: one keyring read serves the thousands of calls of a discovery. Whoever
         # holds a session's lock reads anew.
         self._remembered: dict[str, SignIn] = {}
+        # By session: what the store held, and what it should hold, where it did not answer when that was written.
+        self._unsaved: dict[str, tuple[SignIn, SignIn]] = {}
 
     @classmethod
     def of_user(
@@ -225,7 +227,7 @@ class Credentials:
                 return token
             raise _login_needed(session, "has expired")
         with self._locked(session_key(session), deadline):
-            sign_in = self._usable_sign_in(session, deadline)
+            sign_in = self._saved_sign_in(session, deadline)
             token = _token_of(sign_in)
             if _is_good(token, margin) and token.access_token != refused:
                 return token
@@ -245,8 +247,25 @@ class Credentials:
             if token.expires_at > time.time() and token.access_token != refused:
                 return token
             raise
-        self._put(replace(sign_in, token=renewed), Deadline(max(_STORE_RESERVE, deadline.remaining())))
+        self._save(sign_in, replace(sign_in, token=renewed), Deadline(max(_STORE_RESERVE, deadline.remaining())))
         return renewed
+
+    def _saved_sign_in(self, session: str, deadline: Deadline) -> SignIn:
+        """Give what the store holds, once what came of an earlier refresh is there too."""
+        sign_in = self._usable_sign_in(session, deadline)
+        before, after = self._unsaved.pop(session, (None, sign_in))
+        if sign_in != before:
+            return sign_in
+        self._save(sign_in, after, deadline)
+        return after
+
+    def _save(self, before: SignIn, after: SignIn, deadline: Deadline) -> None:
+        """Store what a refresh token was used up for; where the store does not answer, the next call does."""
+        try:
+            self._put(after, deadline)
+        except KeyringError:
+            self._unsaved[before.session.name] = before, after
+            raise
 
     def _usable_sign_in(self, session: str, deadline: Deadline) -> SignIn:
         sign_in = self.sign_in_of(session, deadline)

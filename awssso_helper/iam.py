@@ -27,6 +27,7 @@ from awssso_helper.model import Deadline, RoleCredentials, Secret, is_account_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from botocore.awsrequest import AWSPreparedRequest
     from botocore.client import BaseClient
 
     from awssso_helper.environment import Environment
@@ -247,9 +248,10 @@ class Iam:
         if self._trace:
             self._trace(f"{service} {name} {keys.region} as {keys.access_key_id}")
         client = self._client(service, keys)
-        self._demand_name_server(client.meta.endpoint_url)
         try:
             return decode(getattr(client, operation)(**parameters))
+        except NetworkError:
+            raise
         except ClientError as error:
             fault: AwsssoError = _service_error(name, error)
         except (BotoCoreError, HTTPClientError) as error:
@@ -261,24 +263,23 @@ class Iam:
         # Out here, where botocore's error, whose text quotes the reply, is not attached by itself.
         raise fault
 
-    def _demand_name_server(self, url: str) -> None:
-        """Wait a while for the name of the next host: botocore would for as long as the system's resolver does."""
-        host = host_of(self._environment.proxy_for(url) or url)
-        try:
-            name_lookup.addresses(host, _HTTPS, Deadline(_NAME_SECONDS))
-        except TimeoutError as error:
-            raise NetworkError(f"{host}: {error}", hint="check the network and the name servers") from error
-        except (OSError, ValueError) as error:
-            raise NetworkError(
-                f"{host} is a name that cannot be resolved",
-                hint="check the network, the proxy variables and the region",
-            ) from error
-
     def _client(self, service: str, keys: Keys) -> BaseClient:
         partition_of(keys.region)  # it becomes part of the host's name (SECURITY A4)
-        endpoint = self._environment.endpoint_override(f"AWS_ENDPOINT_URL_{service.upper()}", self._trusted_hosts)
+        client = self._new_client(service, keys, proxy=None)
+        # Which host it is, and with it whether a proxy is meant for it, is botocore's to say.
+        proxy = self._environment.proxy_for(client.meta.endpoint_url)
+        if proxy:
+            client = self._new_client(service, keys, proxy=proxy)
+
+        def find_next_host(request: AWSPreparedRequest, **_: object) -> None:
+            _demand_address(proxy or request.url)
+
+        # Before each try: by itself botocore waits for a name server as long as the system's resolver does.
+        client.meta.events.register("before-send", find_next_host)
+        return client
+
+    def _new_client(self, service: str, keys: Keys, *, proxy: str | None) -> BaseClient:
         environment = self._environment
-        proxy = environment.proxy_for(endpoint or f"https://{service}.amazonaws.com")
         configuration = Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
@@ -291,13 +292,31 @@ class Iam:
             return self._session.create_client(
                 service,
                 region_name=keys.region,
-                endpoint_url=endpoint,
+                endpoint_url=environment.endpoint_override(f"AWS_ENDPOINT_URL_{service.upper()}", self._trusted_hosts),
                 aws_access_key_id=keys.access_key_id,
                 aws_secret_access_key=keys.secret.reveal(),
                 aws_session_token=keys.session_token.reveal() if keys.session_token else None,
                 verify=environment.ca_bundle or True,
                 config=configuration,
             )
+
+
+def _demand_address(url: str) -> None:
+    """Wait a while for the address of a host; what is no URL of one is botocore's to complain of.
+
+    Raises:
+        NetworkError: no name server answered, or there is no such name.
+    """
+    host = host_of(url)
+    try:
+        if host:
+            name_lookup.addresses(host, _HTTPS, Deadline(_NAME_SECONDS))
+    except TimeoutError as error:
+        raise NetworkError(f"{host}: {error}", hint="check the network and the name servers") from error
+    except (OSError, ValueError) as error:
+        raise NetworkError(
+            f"{host} is a name that cannot be resolved", hint="check the network, the proxy variables and the region"
+        ) from error
 
 
 def _principal(reply: dict[str, Any]) -> Principal:

@@ -1,7 +1,7 @@
-"""The credential store: get, put and delete a secret in the keyring; what its backends can and cannot do.
+"""The credential store: get, put and delete a secret in the keyring, one process at a time.
 
 An answer comes before the deadline, a value counts as written when it was read back, and a keyring that cannot
-be read is never an empty one (SECURITY D1-D8). Only here is `keyring` imported, and only when it is asked.
+be read is never an empty one (SECURITY D1-D8).
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Store:
         """Store a value, whole or in parts, and read it back.
 
         Killed at any moment, the old or the new value is there; after an error the old one is, where the backend
-        makes that possible. A write that did not end in time goes on as long as this process lives.
+        makes that possible. A write that has begun and does not end in time goes on as long as this process lives; one
+        whose turn did not come is not done.
 
         Raises:
             KeyringError: as for `get`, or it does not keep the value.

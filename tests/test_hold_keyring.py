@@ -250,6 +250,36 @@ def test_d3_soak_a_keyring_that_hangs_when_the_renewed_token_is_stored_is_said_w
     assert seconds < SECONDS
 
 
+def test_d3_a_renewed_token_whose_turn_to_be_stored_did_not_come_is_stored_by_the_next_call(desktop, secret_service):
+    configure(desktop)
+    desktop.settings("# an agent")
+    desktop.simulator.organization.access_token_life = 0
+    desktop.ok("login", "--no-sync")
+    desktop.simulator.organization.access_token_life = 3600
+    desktop.simulator.clear_log()
+    desktop.simulator.misbehave("CreateToken", delay=0.3)
+    is_told = threading.Event()
+
+    def keep_the_turn() -> None:
+        wait_until(lambda: desktop.simulator.calls("CreateToken"), "nobody came to refresh")
+        with files.locked(desktop.home / ".local/state/awssso/locks/keyring.lock", Deadline(SECONDS)):
+            is_told.wait(60)
+
+    holder = threading.Thread(target=keep_the_turn)
+    holder.start()
+    done, _ = asked(desktop)
+    is_told.set()
+    holder.join()
+    assert (done.returncode, done.stdout) == (4, ""), done
+    # The refresh token in the keyring is used up; nobody has to sign in again.
+    assert desktop.document(READER)
+    assert [call.status for call in desktop.simulator.calls("CreateToken")] == [200]
+    # And it is stored, not only remembered.
+    desktop.ok("agent", "stop")
+    assert desktop.document("corp/210987654321/AdministratorAccess")
+    assert [call.status for call in desktop.simulator.calls("CreateToken")] == [200]
+
+
 def test_d2_a_keyring_that_loses_the_renewed_token_is_said_and_no_success(sandbox, tmp_path):
     sandbox.variables |= {FILE: str(tmp_path / "items"), "PYTHONPATH": str(Path(keyring_backends.__file__).parent)}
     sandbox.settings("keyring = keyring_backends.Shared", "agent = off")

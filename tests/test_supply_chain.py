@@ -138,7 +138,7 @@ def test_the_tests_of_the_source_archive_pass_in_an_installation_of_it(tmp_path,
     (site / "dependencies.pth").write_text(f"{Path(pytest.__file__).parent.parent}\n")
     wheel = built("wheel", unpacked, tmp_path / "wheel")
     # The client that the tests drive is no part of us.
-    (place / "bin" / "aws").symlink_to(Path(sys.executable).parent / "aws")
+    (place / "bin" / "aws").symlink_to((Path(sys.executable).parent / "aws").resolve(strict=True))
     python = place / "bin" / "python"
     for command in (
         [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel],
