@@ -622,7 +622,7 @@ def _executable(pid: int) -> str:
 
 def _parent(pid: int) -> int:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         return int(text.rpartition(")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return 0

@@ -310,7 +310,7 @@ def _sockets_of_linux() -> list[tuple[str, str, int]]:
     sockets = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
-            for row in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+            for row in Path(table).read_text(encoding="utf-8").splitlines()[1:]:
                 columns = row.split()
                 # A socket without inode was closed by its process; its owner then reads as root.
                 if columns[9] != "0":

@@ -104,8 +104,8 @@ else:
         In Toolbox, Distrobox and other rootless containers `/` and `/home` belong to it.
         """
         try:
-            is_all_mapped = int(Path("/proc/self/uid_map").read_text(encoding="ascii").split()[2]) == _ALL_USERS
-            return not is_all_mapped and owner == int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))
+            is_all_mapped = int(Path("/proc/self/uid_map").read_text(encoding="utf-8").split()[2]) == _ALL_USERS
+            return not is_all_mapped and owner == int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="utf-8"))
         except (OSError, ValueError, IndexError):
             return False
 

@@ -57,6 +57,17 @@ def writes_to_the_terminal(path: Path) -> bool:
     return any(call in {"print", "sys.stdout.write", "sys.stderr.write"} for call in calls)
 
 
+def test_text_is_opened_as_utf_8_whose_codec_python_has_loaded_at_its_start():
+    """Another one is a module to import at that moment: where that fails, the soak found a LookupError."""
+    others = [
+        f"{path.name}:{number}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"encoding=(?!\"utf-8\")", line)
+    ]
+    assert others == []
+
+
 def test_a_cached_answer_loads_nothing_heavy(sandbox):
     sandbox.settings("keyring = plaintext-file", "agent = off")
     sandbox.configure()
