@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 help:
 	@echo "make demo    do the main job against a sandbox organisation, in a throw-away home"
 	@echo "make test    run the tests"
-	@echo "make soak    run the long forms of the tests, part by part, and print their figures (an hour and more)"
+	@echo "make soak    run the long forms of the tests, part by part, and print their figures (JOBS=2: 40 minutes)"
 	@echo "make bench   measure everything and write bench/RESULTS.md (QUICK=1: a short form)"
 	@echo "make check   formatting, lint, types and the laws of the house"
 	@echo "make format  format the code"
