@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from awssso_helper.model import Account, Role
     from awssso_helper.settings import ProfileRules
 
-MAX_NAME = 64
+_MAX_NAME = 64
 
 _FIELDS = frozenset({"account_name", "account_id", "account_email", "role_name", "role_alias", "session"})
 _ROLE_FIELDS = frozenset({"role_name", "role_alias"})
@@ -113,7 +113,7 @@ class Naming:
         """Shorten the account's name, never its id, until the whole is short enough."""
         text = self._text(values) + suffix
         name, dash, account_id = values["account_name"].rpartition("-")
-        surplus = len(text) - MAX_NAME
+        surplus = len(text) - _MAX_NAME
         if surplus <= 0 or not dash or "account_name" not in self._fields or surplus >= len(name):
             return text
         return self._text({**values, "account_name": f"{name[:-surplus].rstrip('-.')}-{account_id}"}) + suffix
@@ -179,7 +179,7 @@ def _is_usable(name: str) -> bool:
 
 def _hashed(name: str, role: Role) -> str:
     digest = hashlib.sha256(role.word().encode()).hexdigest()[:_HASH_DIGITS]
-    return f"{name[: MAX_NAME - 1 - len(digest)]}-{digest}"
+    return f"{name[: _MAX_NAME - 1 - len(digest)]}-{digest}"
 
 
 def _held(

@@ -42,10 +42,10 @@ class Store:
 
     # Where nobody is asked, a keyring opens in milliseconds, and answers in as many once it is our turn; on a machine
     # that forty calls at once keep busy in seconds. With this part of the time left for either, an SDK whose deadline
-    # is the default one hears within 3 seconds that it hangs. A write has more of it: it may be of what a refresh token
-    # was used up for.
+    # is the default one hears within 3 seconds that it hangs. A write may take all the time there is: it may be of what
+    # a refresh token was used up for, and with this process it would end.
     reading_share: ClassVar[float] = 0.5
-    writing_share: ClassVar[float] = 0.6
+    writing_share: ClassVar[float] = 1.0
 
     def __init__(
         self, environment: Environment, setting: str, *, may_prompt: bool, memory: memory_vault.OwnMemory | None = None

@@ -192,19 +192,8 @@ def test_d3_a_keyring_that_opens_and_then_hangs_is_said_well_before_the_deadline
     assert demand_words_while_it_hangs(signed_in, secret_service) < 10
 
 
-@pytest.mark.soak
-@needs_root
-@pytest.mark.parametrize("asker", ASKERS)
-def test_d3_soak_a_keyring_that_opens_and_then_hangs_is_said_within_three_seconds(
-    asker, signed_in, secret_service, figures
-):
-    seconds = demand_words_while_it_hangs(signed_in, secret_service)
-    figures(seconds=f"{seconds:.2f}")
-    assert seconds < SECONDS
-
-
-def demand_words_while_the_renewed_token_hangs(user, service) -> float:
-    """Let the keyring hang between a refresh and the storing of what it brought."""
+def sign_in_with_an_old_token(user) -> None:
+    """Have the next call refresh, and the answer to that take a moment in which something can happen."""
     simulator = user.simulator
     simulator.organization.access_token_life = 0
     user.ok("login", "--force", "--no-sync")
@@ -212,8 +201,17 @@ def demand_words_while_the_renewed_token_hangs(user, service) -> float:
     simulator.clear_log()
     simulator.misbehave("CreateToken", delay=0.3)
 
+
+def wait_for_the_refresh(user) -> None:
+    wait_until(lambda: user.simulator.calls("CreateToken"), "nobody came to refresh")
+
+
+def demand_words_while_the_renewed_token_hangs(user, service) -> float:
+    """Let the keyring hang between a refresh and the storing of what it brought."""
+    sign_in_with_an_old_token(user)
+
     def stop_it_then() -> None:
-        wait_until(lambda: simulator.calls("CreateToken"), "nobody came to refresh")
+        wait_for_the_refresh(user)
         service.stop()
 
     stopper = threading.Thread(target=stop_it_then)
@@ -226,42 +224,41 @@ def demand_words_while_the_renewed_token_hangs(user, service) -> float:
 
 
 @pytest.mark.parametrize("asker", ASKERS)
-def test_d3_a_keyring_that_hangs_when_the_renewed_token_is_stored_is_said_well_before_the_deadline(
-    asker, signed_in, secret_service
-):
+def test_d3_a_keyring_that_hangs_when_the_renewed_token_is_stored_is_said(asker, signed_in, secret_service):
     signed_in.settings("deadline_seconds = 12", f"agent = {'off' if asker == 'by itself' else 'on'}")
-    assert demand_words_while_the_renewed_token_hangs(signed_in, secret_service) < 10
+    seconds = demand_words_while_the_renewed_token_hangs(signed_in, secret_service)
     secret_service.cont()
     if asker == "agent":
+        assert seconds < 10
         # It goes on writing: nobody has to sign in again.
         wait_until(lambda: signed_in.run("credential-process", READER).returncode == 0, "the session is lost")
     else:
+        # With the process the write would end, and with that the session: it has until the deadline.
         signed_in.ok("login", "--no-sync")
         assert signed_in.document(READER)
 
 
 @pytest.mark.soak
+@needs_root
 @pytest.mark.parametrize("asker", ASKERS)
-def test_d3_soak_a_keyring_that_hangs_when_the_renewed_token_is_stored_is_said_within_three_seconds(
-    asker, signed_in, secret_service, figures
+@pytest.mark.parametrize("demand_words", [demand_words_while_it_hangs, demand_words_while_the_renewed_token_hangs])
+def test_d3_soak_a_keyring_that_opens_and_then_hangs_is_said_within_three_seconds(
+    demand_words, asker, signed_in, secret_service, figures
 ):
-    seconds = demand_words_while_the_renewed_token_hangs(signed_in, secret_service)
+    seconds = demand_words(signed_in, secret_service)
     figures(seconds=f"{seconds:.2f}")
-    assert seconds < SECONDS
+    if asker == "agent" or demand_words is demand_words_while_it_hangs:
+        assert seconds < SECONDS
 
 
 def test_d3_a_renewed_token_whose_turn_to_be_stored_did_not_come_is_stored_by_the_next_call(desktop, secret_service):
     configure(desktop)
     desktop.settings("# an agent")
-    desktop.simulator.organization.access_token_life = 0
-    desktop.ok("login", "--no-sync")
-    desktop.simulator.organization.access_token_life = 3600
-    desktop.simulator.clear_log()
-    desktop.simulator.misbehave("CreateToken", delay=0.3)
+    sign_in_with_an_old_token(desktop)
     is_told = threading.Event()
 
     def keep_the_turn() -> None:
-        wait_until(lambda: desktop.simulator.calls("CreateToken"), "nobody came to refresh")
+        wait_for_the_refresh(desktop)
         with files.locked(desktop.home / ".local/state/awssso/locks/keyring.lock", Deadline(SECONDS)):
             is_told.wait(60)
 

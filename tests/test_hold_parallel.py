@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from secret_service import wait_until
 from siege import Stable, stable_of
+from test_agent import configure
+from test_hold_keyring import sign_in_with_an_old_token
 
 from awssso_helper.role_cache import session_key
 
@@ -153,3 +155,27 @@ def test_b10_e5_soak_a_hundred_profiles_at_once_while_the_agent_is_killed(sandbo
         assert all(json.loads(document)["Version"] == 1 for _, document, _ in found)
         assert sandbox.simulator.count("CreateToken", grantType="refresh_token") == 2
     figures(rounds_of_100=3, agents_killed=3, false_answers=0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("count", [100, 300])
+@pytest.mark.parametrize("agent", ["on", "off"])
+def test_b10_soak_many_at_once_with_a_real_keyring_and_the_usual_deadline(
+    agent, count, desktop, secret_service, figures
+):
+    """With the agent all have their answer; without one a machine may be too slow for that, and no session is lost."""
+    configure(desktop)
+    desktop.settings(f"agent = {agent}")
+    sign_in_with_an_old_token(desktop)
+    began = time.monotonic()
+    running = [desktop.start("credential-process", READER) for _ in range(count)]
+    found = [(*process.communicate(), process.returncode) for process in running]
+    seconds = round(time.monotonic() - began, 1)
+    assert [call.status for call in desktop.simulator.calls("CreateToken")] == [200]
+    given = {document for document, _, status in found if status == 0}
+    late = [error for _, error, status in found if status != 0]
+    assert all(json.loads(document)["Version"] == 1 for document in given)
+    assert all("the keyring does not answer" in error for error in late), late
+    assert desktop.document(READER)
+    assert agent == "off" or not late
+    figures(at_once=count, agent=agent, in_time=count - len(late), seconds=seconds)
