@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import ctypes
 import functools
 import importlib
 import json
@@ -19,14 +18,13 @@ import selectors
 import signal
 import socket
 import stat
-import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from awssso_helper import files, memory_vault, warm
+from awssso_helper import detached, files, memory_vault, warm
 from awssso_helper.agent_client import peer_pid
 from awssso_helper.credentials import Credentials
 from awssso_helper.errors import (
@@ -117,8 +115,6 @@ class _PatientStore(Store):
 
     # What a read may take is cut already, here below.
     reading_share = 1.0
-    # A write goes on here when it is told as overdue.
-    writing_share = 0.6
 
     def get(self, key: str, deadline: Deadline) -> str | None:
         return super().get(key, deadline.sooner(deadline.remaining() * _KEYRING_SHARE))
@@ -363,7 +359,7 @@ class Agent:
     def _room(self, session: str) -> _Room:
         if session not in self._rooms:
             cache = MemoryCache()
-            credentials = Credentials.of_user(self._environment, self._settings, self._store, cache=cache)
+            credentials = Credentials.of_user(self._environment, self._settings, self._store, cache=cache, stays=True)
             self._rooms[session] = _Room(credentials, cache)
         return self._rooms[session]
 
@@ -668,7 +664,7 @@ def run(environment: Environment, settings: Settings) -> int:
     Raises:
         RefusedError: there is no place for its socket.
     """
-    _detach()
+    detached.settle()
     files.sweep_all(environment)
     lock = files.private_dir(environment.lock_dir) / "agent.lock"
     try:
@@ -689,25 +685,6 @@ def _is_answering(environment: Environment) -> bool:
     if connection is not None:
         connection.close()
     return connection is not None
-
-
-def _detach() -> None:
-    """Leave the asker's session and files behind, and let nobody look into this process (SECURITY E4)."""
-    os.closerange(3, 65536)
-    with contextlib.suppress(OSError):
-        os.setsid()
-    os.chdir("/")
-    os.umask(0o077)
-    _be_undumpable()
-
-
-def _be_undumpable() -> None:
-    import resource  # noqa: PLC0415 - POSIX only
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        pr_set_dumpable = 4
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_dumpable, 0, 0, 0, 0)
 
 
 class Door:

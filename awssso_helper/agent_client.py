@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from awssso_helper import files, warm
+from awssso_helper import detached, files, warm
 from awssso_helper.errors import AwsssoError
 from awssso_helper.model import Deadline, quoted_word
 
@@ -26,18 +26,6 @@ _STOP_SECONDS = 3.0
 _GLANCE = 0.005
 # After a start that failed, calls do without an agent for so long.
 _PAUSE = 60.0
-# What an SDK's process has that the agent should not: its keys, its profile, its Python.
-_FOREIGN = ("AWS_", "PYTHON")
-_MAIN = "from awssso_helper.__main__ import main; main()"
-_KEPT = (
-    "AWS_CA_BUNDLE",
-    "AWS_CONFIG_FILE",
-    "AWS_ENDPOINT_URL_SSO",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_USE_",
-    "PYTHON_KEYRING_BACKEND",
-)
 
 
 def is_wanted(settings: Settings) -> bool:
@@ -47,7 +35,7 @@ def is_wanted(settings: Settings) -> bool:
 
 def can_be_here() -> bool:
     """Say whether an agent can run on this system."""
-    return hasattr(_socket, "AF_UNIX") and hasattr(os, "posix_spawn")
+    return hasattr(_socket, "AF_UNIX") and detached.can_be_here()
 
 
 def asked(environment: Environment, verb: str, *words: str, patience: float = warm.PATIENCE) -> bytes | None:
@@ -77,7 +65,7 @@ def start(environment: Environment, patience: float = _START_SECONDS, *, is_insi
                 return True
             if not is_insistent and _is_recent(failure):
                 return False
-            is_there = _came_up(environment, spawn(environment, ["agent", "serve"]), deadline)
+            is_there = _came_up(environment, detached.spawn(environment, ["agent", "serve"]), deadline)
             failure.unlink(missing_ok=True) if is_there else failure.touch()
             return is_there
     except (AwsssoError, OSError):
@@ -90,34 +78,6 @@ def _is_recent(failure: Path) -> bool:
         return 0 <= time.time() - failure.stat().st_mtime < _PAUSE
     except OSError:
         return False
-
-
-def spawn(environment: Environment, arguments: list[str]) -> int:
-    """Start awssso in a process of its own, with nothing of ours open in it, and do not wait; gives its pid."""
-    variables = {
-        name: value
-        for name, value in environment.variables.items()
-        if not name.startswith(_FOREIGN) or name.startswith(_KEPT)
-    }
-    actions = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-    ]
-    command = [sys.executable, *_python_options(), *arguments]
-    # An SDK may block or ignore signals in the thread that calls us; the agent needs its SIGTERM.
-    needed = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD]
-    return os.posix_spawn(sys.executable, command, variables, file_actions=actions, setsigmask=[], setsigdef=needed)
-
-
-def _python_options() -> list[str]:
-    """Keep the working directory, and PYTHON* variables, out of the agent's Python."""
-    user_site = getattr(sys.modules.get("site"), "USER_SITE", None)
-    if not user_site or not __file__.startswith(user_site + os.sep):
-        # Not -m: it imports what the agent does not need, 4 ms of every first call.
-        return ["-I", "-c", _MAIN]
-    # `pip install --user`: -I would leave out the very folder that we are in.
-    return ["-E", "-c", f"import sys; del sys.path[0]; {_MAIN}"]
 
 
 def _came_up(environment: Environment, pid: int, deadline: Deadline) -> bool:

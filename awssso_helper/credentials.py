@@ -12,11 +12,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from awssso_helper import files
+from awssso_helper import detached, errors, files
 from awssso_helper.errors import (
     AwsssoError,
     KeyringError,
     LoginNeededError,
+    NetworkError,
     OAuthError,
     RefusedError,
     UnauthorizedError,
@@ -53,6 +54,8 @@ _TOKEN_AHEAD = 600
 _USABLE = 60
 # What a refresh leaves of the deadline, so that its answer can still be stored.
 _STORE_RESERVE = 1.0
+# So long a process that stays waits for the answer to a refresh, whoever asked: it is the session (SECURITY C8).
+_REFRESH_SECONDS = 15.0
 # How long AWS may take to hear of a logout: what is ours is gone by then, and a person waits.
 _GOODBYE = 8.0
 # Idle connections that are kept for the next call.
@@ -79,16 +82,19 @@ class Credentials:
         *,
         lock_dir: Path,
         service: Callable[[SsoSession], IdentityCenter],
+        apart: Callable[[str, files.Hold, Deadline], bool] | None = None,
         minimum_left: int = 20 * 60,
     ) -> None:
         """Take tokens from `store`, keep role credentials in `cache`; `service` is asked for only to call AWS.
 
-        Credentials with less than `minimum_left` seconds are fetched anew (PROTOCOL 5.2).
+        Credentials with less than `minimum_left` seconds are fetched anew (PROTOCOL 5.2). `apart` is for a process that
+        may end at any moment: it has `renew_for` done in one that outlives it, and says whether that came to an end.
         """
         self._store = store
         self._cache = cache
         self._lock_dir = lock_dir
         self._service = service
+        self._apart = apart
         self._minimum_left = minimum_left
         # Usable sign-ins as last read: one keyring read serves the thousands of calls of a discovery. Whoever
         # holds a session's lock reads anew.
@@ -105,10 +111,12 @@ class Credentials:
         *,
         cache: RoleCache | None = None,
         trace: Callable[[str], None] | None = None,
+        stays: bool = False,
     ) -> Credentials:
         """Give the credentials of this process's user, at the endpoints that AWS or variables name.
 
-        Without a `cache` the store keeps role credentials too.
+        Without a `cache` the store keeps role credentials too. A process that `stays` refreshes tokens by itself, and
+        ends when what came of it is stored; any other has it done in one that outlives it (`renewal`).
         """
 
         # One for each session, so that calls share its connections.
@@ -128,6 +136,9 @@ class Credentials:
             cache or KeyringCache(store, state_dir=environment.state_dir, lock_dir=environment.lock_dir),
             lock_dir=environment.lock_dir,
             service=service,
+            apart=functools.partial(_renewed_apart, environment, trace)
+            if detached.can_be_here() and not stays
+            else None,
             minimum_left=settings.minimum_left,
         )
 
@@ -226,29 +237,69 @@ class Credentials:
             if _is_good(token):
                 return token
             raise _login_needed(session, "has expired")
-        with self._locked(session_key(session), deadline):
+        with self._locked(session_key(session), deadline) as hold:
             sign_in = self._saved_sign_in(session, deadline)
             token = _token_of(sign_in)
             if _is_good(token, margin) and token.access_token != refused:
                 return token
-            return self._refreshed(sign_in, token, deadline, refused=refused)
+            if token.refresh_token is None:
+                self._put(replace(sign_in, rejected=True), deadline)
+                raise _login_needed(session, "is not accepted by AWS any more")
+            try:
+                return self._renewed(sign_in, hold, deadline)
+            except (LoginNeededError, KeyringError):
+                raise
+            except AwsssoError:
+                if token.expires_at > time.time() and token.access_token != refused:
+                    return token
+                raise
 
-    def _refreshed(self, sign_in: SignIn, token: Token, deadline: Deadline, *, refused: Secret | None) -> Token:
+    def _renewed(self, sign_in: SignIn, hold: files.Hold, deadline: Deadline) -> Token:
+        """Refresh and store, here or in a process that outlives this one."""
+        if self._apart is None:
+            return self._renew(sign_in, deadline)
+        is_done = self._apart(_sign_in_text(sign_in), hold, deadline)
+        stored = self._usable_sign_in(sign_in.session.name, deadline)
+        # Where there is no other process to be had, or it was killed, it is our turn.
+        return _token_of(stored) if is_done or stored != sign_in else self._renew(sign_in, deadline)
+
+    def _renew(self, sign_in: SignIn, deadline: Deadline) -> Token:
         session = sign_in.session
-        if token.refresh_token is None:
-            self._put(replace(sign_in, rejected=True), deadline)
-            raise _login_needed(session.name, "is not accepted by AWS any more")
+        sooner = deadline.sooner(deadline.remaining() - _STORE_RESERVE)
+        later = Deadline(max(_REFRESH_SECONDS, sooner.remaining())) if self._apart is None else sooner
         try:
-            renewed = self._service(session).refresh(token, deadline.sooner(deadline.remaining() - _STORE_RESERVE))
+            renewed = self._service(session).refresh(_token_of(sign_in), sooner, reply_deadline=later)
         except AwsssoError as error:
             if _ends_the_session(error):
                 self._put(replace(sign_in, rejected=True), deadline)
                 raise _login_needed(session.name, "has ended") from error
-            if token.expires_at > time.time() and token.access_token != refused:
-                return token
             raise
         self._save(sign_in, replace(sign_in, token=renewed), Deadline(max(_STORE_RESERVE, deadline.remaining())))
         return renewed
+
+    def renew_for(self, sign_in: str, deadline: Deadline) -> None:
+        """Refresh what another process of ours has read from the store, and left us with the session's lock; store it.
+
+        Raises:
+            AwsssoError: as for `access_token`. What came of it may not be stored yet: see `store_late`.
+            ValueError: it was cut off.
+        """
+        read = _sign_in(sign_in)
+        if read is None:
+            raise ValueError("that is no sign-in")
+        self._renew(read, deadline)
+
+    def store_late(self, deadline: Deadline) -> bool:
+        """Store what the store did not take when it was renewed; says whether nothing is left of that."""
+        for session in list(self._unsaved):
+            try:
+                self._saved_sign_in(session, deadline)
+            except LoginNeededError:
+                # Signed out, or somebody damaged it: nothing to renew any more.
+                self._unsaved.pop(session, None)
+            except AwsssoError:
+                return False
+        return True
 
     def _saved_sign_in(self, session: str, deadline: Deadline) -> SignIn:
         """Give what the store holds, once what came of an earlier refresh is there too."""
@@ -263,7 +314,7 @@ class Credentials:
         """Store what a refresh token was used up for; where the store does not answer, the next call does."""
         try:
             self._put(after, deadline)
-        except KeyringError:
+        except AwsssoError:
             self._unsaved[before.session.name] = before, after
             raise
 
@@ -394,6 +445,43 @@ def _ends_the_session(error: AwsssoError) -> bool:
 def _login_needed(session: str, words: str) -> LoginNeededError:
     name = session if session.isascii() and session.isprintable() else ascii(session)
     return LoginNeededError(f'SSO session "{name}" {words}', hint=f"awssso login -S {name}")
+
+
+def _renewed_apart(
+    environment: Environment,
+    trace: Callable[[str], None] | None,
+    sign_in: str,
+    hold: files.Hold,
+    deadline: Deadline,
+) -> bool:
+    """Have `renewal` refresh and store, and say whether it came to an end.
+
+    Raises:
+        AwsssoError: what came of it; it goes on where that is "not in time".
+    """
+    order = {"sign_in": sign_in, "seconds": deadline.remaining()}
+    try:
+        renewal = detached.Conversation(environment, "renewal", order, inherited=hold.descriptor)
+    except OSError:
+        return False
+    hold.is_left = True
+    try:
+        from awssso_helper import identity_center  # noqa: F401, PLC0415 - meanwhile, for what comes next
+
+        told = renewal.next(deadline)
+        while told and "trace" in told:
+            if trace is not None:
+                trace(told["trace"])
+            told = renewal.next(deadline)
+    except OSError:
+        return False
+    finally:
+        renewal.leave()
+    if told is None:
+        raise NetworkError("AWS did not answer to the refresh of the access token in time", hint="awssso status")
+    if told.get("error"):
+        raise errors.from_values(told["error"])
+    return bool(told)
 
 
 # What is in the store

@@ -81,12 +81,24 @@ class _ChangedError(Exception):
 # Locks
 
 
+class Hold:
+    """A lock that is held, by the open file `descriptor`.
+
+    With `is_left` the end of the block does not end the lock: a process that inherited the descriptor has it now, and
+    with that one it ends. Not on Windows, where no lock is inherited.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.is_left = False
+
+
 @contextlib.contextmanager
-def locked(path: Path, deadline: Deadline) -> Iterator[None]:
+def locked(path: Path, deadline: Deadline) -> Iterator[Hold]:
     """Hold an exclusive lock that all processes and threads of this user share, named by a file.
 
     The file is created, kept, and never holds anything. The lock ends with the block or with the process,
-    however that ends; programs started inside do not inherit it.
+    however that ends; programs started inside inherit it only where they are given it (see `Hold`).
 
     Raises:
         BusyError: somebody else held it until the deadline.
@@ -97,12 +109,14 @@ def locked(path: Path, deadline: Deadline) -> Iterator[None]:
         descriptor = _opened_lock(path)
     try:
         _wait(descriptor, path, deadline)
+        hold = Hold(descriptor)
         try:
-            yield
+            yield hold
         finally:
             # A child that was forked, not started, shares the descriptor: closing alone would leave it locked.
-            with contextlib.suppress(OSError):
-                _release(descriptor)
+            if not hold.is_left:
+                with contextlib.suppress(OSError):
+                    _release(descriptor)
     finally:
         _close_descriptor(descriptor)
 

@@ -216,11 +216,12 @@ class IdentityCenter:
         grant = {"grantType": _GRANT_TYPES[DEVICE_CODE], "deviceCode": device_code.reveal()}
         return self._create_token(registration, grant, deadline, may_repeat=False)
 
-    def refresh(self, token: Token, deadline: Deadline) -> Token:
+    def refresh(self, token: Token, deadline: Deadline, *, reply_deadline: Deadline | None = None) -> Token:
         """Exchange the refresh token. It counts as used up once this was sent: store the answer before all else.
 
-        A reply without a new refresh token keeps the old one. Only a request that AWS did not take (429) is
-        repeated (SECURITY C7).
+        So whoever can waits longer for the answer than for all that comes before it: until the `reply_deadline`. A
+        reply without a new refresh token keeps the old one. Only a request that AWS did not take (429) is repeated
+        (SECURITY C7).
 
         Raises:
             OAuthError: AWS refused; InvalidGrantException means that this refresh token is no more.
@@ -229,7 +230,12 @@ class IdentityCenter:
             raise ValueError("a token without a refresh token cannot be refreshed")
         grant = {"grantType": "refresh_token", "refreshToken": token.refresh_token.reveal()}
         return self._create_token(
-            token.registration, grant, deadline, may_repeat=True, kept_refresh_token=token.refresh_token
+            token.registration,
+            grant,
+            deadline,
+            reply_deadline=reply_deadline,
+            may_repeat=True,
+            kept_refresh_token=token.refresh_token,
         )
 
     def _create_token(
@@ -239,10 +245,13 @@ class IdentityCenter:
         deadline: Deadline,
         *,
         may_repeat: bool,
+        reply_deadline: Deadline | None = None,
         kept_refresh_token: Secret | None = None,
     ) -> Token:
+        body = {**_client(registration), **grant}
+
         def ask() -> tuple[Reply, dict[str, Any]]:
-            return self._oidc_once("CreateToken", "/token", {**_client(registration), **grant}, deadline)
+            return self._oidc_once("CreateToken", "/token", body, deadline, reply_deadline)
 
         reply, decoded = _patiently(ask, deadline, only_throttling=True) if may_repeat else ask()
         fields = _Fields("CreateToken", decoded)
@@ -258,7 +267,12 @@ class IdentityCenter:
         return _patiently(lambda: self._oidc_once(operation, path, body, deadline), deadline)[1]
 
     def _oidc_once(
-        self, operation: str, path: str, body: dict[str, Any], deadline: Deadline
+        self,
+        operation: str,
+        path: str,
+        body: dict[str, Any],
+        deadline: Deadline,
+        reply_deadline: Deadline | None = None,
     ) -> tuple[Reply, dict[str, Any]]:
         reply = self._transport.exchange(
             "POST",
@@ -267,6 +281,7 @@ class IdentityCenter:
             body=json.dumps(body).encode(),
             deadline=deadline,
             limit=_LIMIT,
+            reply_deadline=reply_deadline,
         )
         return reply, _decoded(operation, reply, sent=tuple(body[name] for name in _SECRET_MEMBERS & body.keys()))
 

@@ -1,7 +1,7 @@
 """The keyrings of the platforms, one like the other: which one counts, its items, its errors in our words.
 
 Only here is `keyring` imported, and only when it is asked; never by its own search, which imports what files and
-variables name (SECURITY 0.7).
+variables name (SECURITY 0.7). The Secret Service needs none of it: see `secret_service`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
     from awssso_helper.environment import Environment
+    from awssso_helper.secret_service import SecretService
     from awssso_helper.vault_items import Vault
 
 T = TypeVar("T")
@@ -61,7 +62,6 @@ def chosen(environment: Environment, setting: str, *, may_prompt: bool) -> Vault
         return _PlainFiles(environment.data_dir / "secrets")
     if setting == memory_vault.MEMORY:
         return memory_vault.AgentMemory(environment)
-    _shut_out_influences()
     advice = (
         "install or start a keyring (gnome-keyring), or write keyring = memory (gone when the agent ends) "
         f"or keyring = plaintext-file in {environment.settings_file}"
@@ -71,7 +71,8 @@ def chosen(environment: Environment, setting: str, *, may_prompt: bool) -> Vault
     variable = environment.variables.get("PYTHON_KEYRING_BACKEND", "").strip()
     if variable:
         found = _named(variable, advice, may_prompt=may_prompt)
-        _demand_safe(found, f"write keyring = {variable} in {environment.settings_file} if you want that")
+        if isinstance(found, _Keyring):
+            _demand_safe(found, f"write keyring = {variable} in {environment.settings_file} if you want that")
         return found
     for name in _own_backends(environment):
         with contextlib.suppress(KeyringMissingError):
@@ -83,7 +84,7 @@ def chosen(environment: Environment, setting: str, *, may_prompt: bool) -> Vault
 
 def _shut_out_influences() -> None:
     """Remove the variables that set attributes of every backend, and keep `keyring` from logging."""
-    import logging  # noqa: PLC0415 - keyring imports it anyway; a plain file does not need it
+    import logging  # noqa: PLC0415 - keyring imports it anyway; the others do not need it
 
     for variable in list(os.environ):
         if variable.startswith("KEYRING_PROPERTY_"):
@@ -100,7 +101,7 @@ def _own_backends(environment: Environment) -> tuple[str, ...]:
     return {"darwin": (_MACOS,), "win32": (_WINDOWS,)}.get(sys.platform, free_desktop)
 
 
-def _named(name: str, advice: str, *, may_prompt: bool) -> _Keyring:
+def _named(name: str, advice: str, *, may_prompt: bool) -> _Keyring | _SecretService:
     """Build the backend with this dotted name.
 
     Raises:
@@ -108,6 +109,7 @@ def _named(name: str, advice: str, *, may_prompt: bool) -> _Keyring:
     """
     if name == _SECRET_SERVICE:
         return _SecretService(may_prompt=may_prompt)
+    _shut_out_influences()
     module, _, class_name = name.rpartition(".")
     try:
         backend_class = getattr(importlib.import_module(module), class_name)
@@ -158,21 +160,33 @@ class _Keyring:
         """Hold nothing."""
 
 
-class _SecretService(_Keyring):
-    """keyring's backend for the Secret Service, as `_secret_service` changes it."""
+class _SecretService:
+    """The Secret Service, without keyring's own way to it."""
+
+    name = _SECRET_SERVICE
+    keeps_long: bool | None = True
 
     def __init__(self, *, may_prompt: bool) -> None:
-        super().__init__(_asked("start", _secret_service, may_prompt), _SECRET_SERVICE)
-        self._held: Any = self.backend
+        self._items: SecretService = _asked("start", _secret_service, may_prompt)
 
     def connect(self) -> None:
-        _asked("reach", self._held.connect)
+        """Find out whether the keyring is there, locked or not."""
+        _asked("reach", self._items.connect)
 
     def open(self) -> None:
-        _asked("open", self._held.open)
+        _asked("open", self._items.open)
+
+    def get(self, name: str) -> str | None:
+        return _asked("read", _text, self._items.get, name)
+
+    def set(self, name: str, text: str) -> None:
+        _asked("write", self._items.set, name, text)
+
+    def remove(self, name: str) -> None:
+        _asked("change", self._items.remove, name)
 
     def close(self) -> None:
-        self._held.let_go()
+        self._items.close()
 
 
 class _PlainFiles:
@@ -205,90 +219,10 @@ class _PlainFiles:
         return self._directory / hashlib.sha256(name.encode()).hexdigest()
 
 
-def _secret_service(may_prompt: bool) -> KeyringBackend:  # noqa: C901 - the class cannot be made before the import
-    """Build keyring's Secret Service backend, changed in two ways.
+def _secret_service(may_prompt: bool) -> SecretService:
+    from awssso_helper.secret_service import SecretService  # noqa: PLC0415 - where it is used, SecretStorage is loaded
 
-    It keeps one connection, because many short-lived ones crash gnome-keyring (PERFORMANCE 2), and it prompts only
-    where it may.
-    """
-    from keyring.backends import SecretService  # noqa: PLC0415 - see the top
-    from keyring.errors import KeyringLocked  # noqa: PLC0415
-
-    class HeldSecretService(SecretService.Keyring):
-        collection: Any = None
-
-        def connect(self) -> None:
-            if self.collection is None:
-                self.collection = _collection(may_prompt)
-
-        def open(self) -> None:
-            self._again_if_stale(self.get_preferred_collection)
-
-        def let_go(self) -> None:
-            collection, self.collection = self.collection, None
-            if collection is not None:
-                del vars(collection.connection)["close"]
-                collection.connection.close()
-
-        def get_preferred_collection(self) -> Any:
-            self.connect()
-            self.unlock(self.collection)
-            return self.collection
-
-        def unlock(self, item: Any) -> None:
-            if not item.is_locked():
-                return
-            if not may_prompt:
-                raise KeyringLocked("nobody may be asked to unlock it now")
-            super().unlock(item)  # type: ignore[no-untyped-call]  # keyring's backends are untyped
-
-        def get_password(self, service: str, username: str) -> Any:
-            return self._again_if_stale(super().get_password, service, username)
-
-        def set_password(self, service: str, username: str, password: str) -> None:
-            self._again_if_stale(super().set_password, service, username, password)
-
-        def delete_password(self, service: str, username: str) -> None:
-            self._again_if_stale(super().delete_password, service, username)
-
-        def _again_if_stale(self, call: Callable[..., T], *arguments: str) -> T:
-            was_held = self.collection is not None
-            try:
-                return call(*arguments)
-            except Exception as error:
-                # A daemon that was restarted knows our session no more; one that is locked or says no is alive.
-                if not was_held or _kind(error) is KeyringLockedError:
-                    raise
-            self.let_go()
-            return call(*arguments)
-
-    return HeldSecretService()  # type: ignore[no-untyped-call]  # keyring's backends are untyped
-
-
-def _collection(may_prompt: bool) -> Any:
-    """Connect to the default collection, and have the connection outlive the calls of keyring, which close it."""
-    import secretstorage  # noqa: PLC0415 - keyring's own library on this platform
-    from secretstorage.exceptions import ItemNotFoundException  # noqa: PLC0415
-    from secretstorage.util import open_session  # noqa: PLC0415
-
-    connection = secretstorage.dbus_init()
-    try:
-        # Where there is none, `get_default_collection` makes one, which prompts for its password.
-        find = secretstorage.get_default_collection if may_prompt else secretstorage.Collection
-        collection = find(connection)
-        collection.session = open_session(connection)
-    except ItemNotFoundException as error:
-        connection.close()
-        raise KeyringLockedError("the keyring has no default collection yet", hint="awssso login") from error
-    except BaseException:
-        connection.close()
-        raise
-    vars(connection)["close"] = _nothing
-    return collection
-
-
-def _nothing() -> None:
-    """Stand in for a close that is not wanted."""
+    return SecretService(SERVICE, may_prompt=may_prompt)
 
 
 # Errors

@@ -13,7 +13,7 @@ import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from awssso_helper import files, keyrings, vault_items
+from awssso_helper import detached, files, keyrings, vault_items
 from awssso_helper.errors import BusyError, KeyringTimeoutError
 from awssso_helper.model import Deadline
 
@@ -42,10 +42,10 @@ class Store:
 
     # Where nobody is asked, a keyring opens in milliseconds, and answers in as many once it is our turn; on a machine
     # that forty calls at once keep busy in seconds. With this part of the time left for either, an SDK whose deadline
-    # is the default one hears within 3 seconds that it hangs. A write may take all the time there is: it may be of what
-    # a refresh token was used up for, and with this process it would end.
+    # is the default one hears within 3 seconds that it hangs. A write may matter more than its asker: it goes on where
+    # the process stays, and where none can (Windows) it has all the time there is.
     reading_share: ClassVar[float] = 0.5
-    writing_share: ClassVar[float] = 1.0
+    writing_share: ClassVar[float] = 0.5 if detached.can_be_here() else 1.0
 
     def __init__(
         self, environment: Environment, setting: str, *, may_prompt: bool, memory: memory_vault.OwnMemory | None = None
@@ -130,9 +130,9 @@ class Store:
         turn = threading.Event()
 
         def job() -> T:
-            vault = self._vault()
             with _alone(self._environment.lock_dir / "keyring.lock", deadline):
                 turn.set()
+                vault = self._vault()
                 vault.open()
                 return task(vault)
 
@@ -161,7 +161,7 @@ def _alone(lock: Path, deadline: Deadline) -> Iterator[None]:
             held.enter_context(files.locked(lock, deadline))
         except BusyError as error:
             raise KeyringTimeoutError(
-                "another awssso process waits for the keyring", hint="answer its unlock prompt, or end that process"
+                "other awssso processes are still at the keyring", hint="answer its prompt, or try again in a moment"
             ) from error
         if deadline.passed():
             raise keyrings.too_late()

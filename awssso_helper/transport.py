@@ -79,8 +79,11 @@ class Transport:
         body: bytes | None,
         deadline: Deadline,
         limit: int,
+        reply_deadline: Deadline | None = None,
     ) -> Reply:
         """Send one request and read the whole reply, of at most `limit` bytes, before the deadline.
+
+        With a `reply_deadline` that one counts once the request was sent.
 
         Raises:
             NetworkError: no whole reply came in time. Its text has the host, never a header or the body.
@@ -94,7 +97,7 @@ class Transport:
             way = self._way(url)
             connection = way.connection(deadline)
             try:
-                with closing(connection.asked(method, url, headers, body)) as response:
+                with closing(connection.asked(method, url, headers, body, reply_deadline or deadline)) as response:
                     reply = Reply(response.status, _headers(response), _body(response, limit, host), sent_at)
             except BaseException:
                 connection.close()
@@ -278,10 +281,13 @@ class _Connection(http.client.HTTPConnection):
         if answer.status // 100 != HTTPStatus.OK // 100:
             raise _ProxyError(f"the proxy answered {answer.status}")
 
-    def asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> http.client.HTTPResponse:
+    def asked(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, reply_deadline: Deadline
+    ) -> http.client.HTTPResponse:
         """Send a request and read the head of the reply."""
         self.sock.settimeout(self.time_left())
         self.request(method, self._way.request_target(url), body, {**self._way.headers, **headers})
+        self.deadline = reply_deadline
         return self.getresponse()
 
     def response_class(  # type: ignore[override]  # http.client has a class there, and calls it as this is called

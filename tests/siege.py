@@ -70,6 +70,16 @@ for line in sys.stdin:
 """
 
 
+def children(pid: int) -> list[int]:
+    """Give the processes that a process has started and that still run."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(each.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(each.parent.name))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """How a command ended; `struck` says whether the injection came to pass."""

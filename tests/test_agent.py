@@ -876,8 +876,8 @@ sys.path[:0] = sys.argv[1].split(":")
 if os.fork():
     os._exit(0)
 if sys.argv[2] == "agent":
-    from awssso_helper import agent
-    agent._detach()
+    from awssso_helper import detached
+    detached.settle()
 print(os.getpid(), flush=True)
 os.close(1)
 os.close(2)

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
 from sandbox import AWSSSO
+from secret_service import wait_until
+from siege import children
 
 READER = "corp/210987654321/ReadOnlyAccess"
 # Its sessions last an hour; those of ReadOnlyAccess are longer.
@@ -225,9 +229,45 @@ def test_b10_a_killed_leader_leaves_no_lock(with_expired_token):
     leader = with_expired_token.start("credential-process", READER)
     while not with_expired_token.simulator.count("CreateToken"):
         threading.Event().wait(0.02)
-    leader.send_signal(signal.SIGKILL)
+    # The process that refreshes for it too.
+    doomed = [*children(leader.pid), leader.pid]
+    assert len(doomed) == 2
+    for each in doomed:
+        os.kill(each, signal.SIGKILL)
     leader.communicate()
     assert with_expired_token.document(READER)
+
+
+def test_c8_ctrl_c_and_a_closed_terminal_lose_no_refresh(with_expired_token):
+    for number in (signal.SIGINT, signal.SIGHUP):
+        with_expired_token.simulator.clear_log()
+        with_expired_token.simulator.misbehave("CreateToken", delay=1)
+        # A process group of its own, as a shell gives each command.
+        asker = subprocess.Popen(
+            [AWSSSO, "credential-process", READER],
+            env=with_expired_token.variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while not with_expired_token.simulator.calls("CreateToken"):
+            threading.Event().wait(0.02)
+        os.killpg(asker.pid, number)
+        assert asker.wait() != 0
+        assert with_expired_token.document(READER)
+        assert [call.status for call in with_expired_token.simulator.calls("CreateToken")] == [200]
+        with_expired_token.simulator.organization.access_token_life = 0
+        with_expired_token.ok("login", "--force", "--no-sync")
+        with_expired_token.simulator.organization.access_token_life = 3600
+
+
+def test_c8_an_answer_to_a_refresh_that_comes_after_the_deadline_is_kept(with_expired_token):
+    with_expired_token.simulator.misbehave("CreateToken", delay=6)
+    late = with_expired_token.run("credential-process", READER)
+    assert (late.returncode, late.stdout) == (5, "")
+    assert "in time" in late.stderr
+    wait_until(lambda: with_expired_token.run("credential-process", READER).returncode == 0, "the session is lost")
+    assert [call.status for call in with_expired_token.simulator.calls("CreateToken")] == [200]
 
 
 def test_forty_at_once_with_a_real_keyring_are_one_refresh(desktop):

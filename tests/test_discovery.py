@@ -45,7 +45,7 @@ class User:
         endpoints = self.environment.endpoints(SESSION.region, SESSION.start_url)
         self.service = IdentityCenter(self.environment, endpoints, connections=discovery.WORKERS)
         store = Store(self.environment, PLAINTEXT_FILE, may_prompt=False)
-        self.credentials = Credentials.of_user(self.environment, Settings(), store)
+        self.credentials = Credentials.of_user(self.environment, Settings(), store, stays=True)
         registration = self.service.register_client(
             "awssso", grant=DEVICE_CODE, scopes=SCOPES, issuer_url=SESSION.start_url, deadline=soon()
         )

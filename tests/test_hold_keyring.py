@@ -223,19 +223,20 @@ def demand_words_while_the_renewed_token_hangs(user, service) -> float:
     return seconds
 
 
+def demand_that_the_session_is_kept(user, service) -> None:
+    """Let the keyring come back: who told that it hangs, or who outlives that one, stores what it was told about."""
+    service.cont()
+    wait_until(lambda: user.run("credential-process", READER).returncode == 0, "the session is lost")
+    assert [call.status for call in user.simulator.calls("CreateToken")] == [200]
+
+
 @pytest.mark.parametrize("asker", ASKERS)
-def test_d3_a_keyring_that_hangs_when_the_renewed_token_is_stored_is_said(asker, signed_in, secret_service):
+def test_d3_a_keyring_that_hangs_when_the_renewed_token_is_stored_is_said_and_it_is_stored_later(
+    asker, signed_in, secret_service
+):
     signed_in.settings("deadline_seconds = 12", f"agent = {'off' if asker == 'by itself' else 'on'}")
-    seconds = demand_words_while_the_renewed_token_hangs(signed_in, secret_service)
-    secret_service.cont()
-    if asker == "agent":
-        assert seconds < 10
-        # It goes on writing: nobody has to sign in again.
-        wait_until(lambda: signed_in.run("credential-process", READER).returncode == 0, "the session is lost")
-    else:
-        # With the process the write would end, and with that the session: it has until the deadline.
-        signed_in.ok("login", "--no-sync")
-        assert signed_in.document(READER)
+    assert demand_words_while_the_renewed_token_hangs(signed_in, secret_service) < 10
+    demand_that_the_session_is_kept(signed_in, secret_service)
 
 
 @pytest.mark.soak
@@ -247,8 +248,9 @@ def test_d3_soak_a_keyring_that_opens_and_then_hangs_is_said_within_three_second
 ):
     seconds = demand_words(signed_in, secret_service)
     figures(seconds=f"{seconds:.2f}")
-    if asker == "agent" or demand_words is demand_words_while_it_hangs:
-        assert seconds < SECONDS
+    assert seconds < SECONDS
+    if demand_words is demand_words_while_the_renewed_token_hangs:
+        demand_that_the_session_is_kept(signed_in, secret_service)
 
 
 def test_d3_a_renewed_token_whose_turn_to_be_stored_did_not_come_is_stored_by_the_next_call(desktop, secret_service):
@@ -277,16 +279,36 @@ def test_d3_a_renewed_token_whose_turn_to_be_stored_did_not_come_is_stored_by_th
     assert [call.status for call in desktop.simulator.calls("CreateToken")] == [200]
 
 
+ASKS_ITSELF = """
+import sys
+from awssso_helper import settings
+from awssso_helper.credentials import Credentials
+from awssso_helper.environment import Environment
+from awssso_helper.errors import AwsssoError
+from awssso_helper.model import Deadline
+from awssso_helper.store import Store
+environment = Environment()
+store = Store(environment, sys.argv[1], may_prompt=False)
+try:
+    Credentials.of_user(environment, settings.load(environment.settings_file), store, stays=True).access_token(
+        "corp", Deadline(30)
+    )
+except AwsssoError as error:
+    print(error.exit_status, error.message)
+"""
+
+
 def test_d2_a_keyring_that_loses_the_renewed_token_is_said_and_no_success(sandbox, tmp_path):
+    # As the agent does it, or the process that refreshes; theirs load no module from the PYTHONPATH.
     sandbox.variables |= {FILE: str(tmp_path / "items"), "PYTHONPATH": str(Path(keyring_backends.__file__).parent)}
     sandbox.settings("keyring = keyring_backends.Shared", "agent = off")
     sandbox.configure()
     sandbox.simulator.organization.access_token_life = 0
     sandbox.ok("login", "--no-sync")
-    sandbox.settings("keyring = keyring_backends.Losing", "agent = off")
-    done, _ = asked(sandbox)
-    assert (done.returncode, done.stdout) == (4, "")
-    assert "does not keep what it is given" in done.stderr
+    done = sandbox.program(sys.executable, "-c", ASKS_ITSELF, "keyring_backends.Losing")
+    assert done.stdout.startswith("4 ")
+    assert "does not keep what it is given" in done.stdout
+    assert sandbox.simulator.count("CreateToken", grantType="refresh_token") == 1
 
 
 ASKS_A_PERSON = """

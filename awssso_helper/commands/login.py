@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from awssso_helper import agent_client, login
+from awssso_helper import agent_client, detached, login
 from awssso_helper.commands.context import AWS_SECONDS, FILE_SECONDS, KEYRING_SECONDS, each_of
 from awssso_helper.commands.sync import synced
 from awssso_helper.discovery import SMALL
@@ -94,7 +94,7 @@ def _may_sync_behind(context: Context, sessions: list[SsoSession]) -> bool:
 
 def _sync_behind(context: Context, sessions: list[SsoSession]) -> None:
     for session in sessions:
-        agent_client.spawn(context.environment, ["sync", "-S", session.name, "--behind"])
+        detached.spawn(context.environment, ["sync", "-S", session.name, "--behind"])
     context.terminal.tell(
         "looking for new accounts and roles behind; the next command says what changed (--wait waits)"
     )

@@ -135,7 +135,7 @@ class _Migrate:
                 held.enter_context(self._held(_WAIT_SECONDS))
             yield
 
-    def _held(self, seconds: float) -> AbstractContextManager[None]:
+    def _held(self, seconds: float) -> AbstractContextManager[files.Hold]:
         return files.locked(self._context.environment.lock_dir / "migrate.lock", Deadline(seconds))
 
     def _records(self, *, is_needed: bool = False) -> Records:
