@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from awssso_helper import detached, errors, files
+from awssso_helper import detached, files
 from awssso_helper.errors import (
     AwsssoError,
     KeyringError,
@@ -459,29 +459,18 @@ def _renewed_apart(
     Raises:
         AwsssoError: what came of it; it goes on where that is "not in time".
     """
-    order = {"sign_in": sign_in, "seconds": deadline.remaining()}
-    try:
-        renewal = detached.Conversation(environment, "renewal", order, inherited=hold.descriptor)
-    except OSError:
-        return False
-    hold.is_left = True
-    try:
-        from awssso_helper import identity_center  # noqa: F401, PLC0415 - meanwhile, for what comes next
+    from awssso_helper.errand import Errand  # noqa: PLC0415 - once an hour
 
-        told = renewal.next(deadline)
-        while told and "trace" in told:
-            if trace is not None:
-                trace(told["trace"])
-            told = renewal.next(deadline)
+    try:
+        errand = Errand(environment, "renewal", {"sign_in": sign_in, "seconds": deadline.remaining()}, hold)
     except OSError:
         return False
-    finally:
-        renewal.leave()
-    if told is None:
-        raise NetworkError("AWS did not answer to the refresh of the access token in time", hint="awssso status")
-    if told.get("error"):
-        raise errors.from_values(told["error"])
-    return bool(told)
+    from awssso_helper import identity_center  # noqa: F401, PLC0415 - meanwhile, for what comes next
+
+    try:
+        return errand.outcome(deadline, trace)
+    except TimeoutError as error:
+        raise NetworkError("AWS did not answer to the refresh in time", hint="awssso status") from error
 
 
 # What is in the store

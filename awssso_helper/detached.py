@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from awssso_helper.environment import Environment
-    from awssso_helper.model import Deadline
 
 # What an SDK's process has that ours should not: its keys, its profile, its Python.
 _FOREIGN = ("AWS_", "PYTHON")
@@ -89,83 +88,6 @@ def _python_options(module: str) -> list[str]:
         return ["-I", "-c", start]
     # `pip install --user`: -I would leave out the very folder that we are in.
     return ["-E", "-c", f"import sys; del sys.path[0]; {start}"]
-
-
-class Conversation:
-    """What a process of ours that was given an order tells, until it has no more to say. It goes on when we leave.
-
-    All of it goes through a socket of the two alone, for others can read arguments and variables.
-    """
-
-    def __init__(self, environment: Environment, module: str, order: dict[str, Any], *, inherited: int) -> None:
-        """Start a module's `main`, which calls `ordered` and `tell`.
-
-        Raises:
-            OSError: the system does not start it.
-        """
-        import json  # noqa: PLC0415 - for few calls, as is the next
-        import socket  # noqa: PLC0415
-
-        self._socket, theirs = socket.socketpair()
-        self._received = b""
-        try:
-            with theirs:
-                end = theirs.fileno()
-                self._pid = spawn(environment, module=module, stdin=end, stdout=end, inherited=inherited)
-            self._socket.sendall(json.dumps(order).encode() + b"\n")
-        except BaseException:
-            self._socket.close()
-            raise
-
-    def next(self, deadline: Deadline) -> dict[str, Any] | None:
-        """Give what it tells next; None where nothing came before the deadline, and {} where nothing comes any more.
-
-        Raises:
-            OSError: the connection broke.
-        """
-        import json  # noqa: PLC0415 - as above
-
-        while b"\n" not in self._received:
-            if deadline.passed():
-                return None
-            self._socket.settimeout(deadline.remaining())
-            try:
-                piece = self._socket.recv(65536)
-            except TimeoutError:
-                return None
-            if not piece:
-                return {}
-            self._received += piece
-        line, _, self._received = self._received.partition(b"\n")
-        told: dict[str, Any] = json.loads(line)
-        return told
-
-    def leave(self) -> None:
-        """Hear no more."""
-        self._socket.close()
-        with contextlib.suppress(OSError):
-            # Whoever stays a while has no use for what is left of it.
-            os.waitpid(self._pid, os.WNOHANG)
-
-
-def ordered() -> dict[str, Any]:
-    """Give the order that this process was started with.
-
-    Raises:
-        ValueError: it was cut off: whoever started us was killed meanwhile.
-    """
-    import json  # noqa: PLC0415 - as above
-
-    order: dict[str, Any] = json.loads(sys.stdin.readline())
-    return order
-
-
-def tell(values: dict[str, Any]) -> None:
-    """Tell whoever started this process, if that one is there still."""
-    import json  # noqa: PLC0415 - as above
-
-    with contextlib.suppress(OSError):
-        os.write(1, json.dumps(values).encode() + b"\n")
 
 
 def settle(*, keeps_inherited: bool = False) -> None:

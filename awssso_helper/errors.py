@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,37 +136,6 @@ class InterruptedByUserError(AwsssoError):
     """The user ended it (Ctrl-C, or "no" to a question)."""
 
     exit_status = 130
-
-
-# Errors that tell by their kind what to do next, and are made of message and hint alone.
-_TOLD_BY_KIND = (
-    LoginNeededError,
-    KeyringError,
-    KeyringMissingError,
-    KeyringLockedError,
-    KeyringTimeoutError,
-    NetworkError,
-    BusyError,
-    RefusedError,
-)
-
-
-def to_values(error: AwsssoError) -> dict[str, Any]:
-    """Give an error as values of JSON, for another process of ours."""
-    return {
-        "kind": type(error).__name__,
-        "message": error.message,
-        "hint": error.hint,
-        "exit_status": error.exit_status,
-    }
-
-
-def from_values(values: dict[str, Any]) -> AwsssoError:
-    """Give the error that `to_values` was given; one of another kind keeps its words and its exit status."""
-    kind = {each.__name__: each for each in _TOLD_BY_KIND}.get(values["kind"], AwsssoError)
-    error = kind(values["message"], hint=values["hint"])
-    error.exit_status = values["exit_status"]
-    return error
 
 
 @contextlib.contextmanager

@@ -71,8 +71,7 @@ def chosen(environment: Environment, setting: str, *, may_prompt: bool) -> Vault
     variable = environment.variables.get("PYTHON_KEYRING_BACKEND", "").strip()
     if variable:
         found = _named(variable, advice, may_prompt=may_prompt)
-        if isinstance(found, _Keyring):
-            _demand_safe(found, f"write keyring = {variable} in {environment.settings_file} if you want that")
+        _demand_safe(found, f"write keyring = {variable} in {environment.settings_file} if you want that")
         return found
     for name in _own_backends(environment):
         with contextlib.suppress(KeyringMissingError):
@@ -101,7 +100,7 @@ def _own_backends(environment: Environment) -> tuple[str, ...]:
     return {"darwin": (_MACOS,), "win32": (_WINDOWS,)}.get(sys.platform, free_desktop)
 
 
-def _named(name: str, advice: str, *, may_prompt: bool) -> _Keyring | _SecretService:
+def _named(name: str, advice: str, *, may_prompt: bool) -> _Keyring:
     """Build the backend with this dotted name.
 
     Raises:
@@ -134,9 +133,9 @@ def _demand_safe(vault: _Keyring, advice: str) -> None:
 
 
 class _Keyring:
-    """A backend of the `keyring` library."""
+    """A backend of the `keyring` library, or one that is like those."""
 
-    def __init__(self, backend: KeyringBackend, name: str) -> None:
+    def __init__(self, backend: KeyringBackend | SecretService, name: str) -> None:
         self.backend = backend
         self.name = name
         self.keeps_long = True if name in _KEEPS_LONG else False if name == _WINDOWS else None
@@ -160,33 +159,22 @@ class _Keyring:
         """Hold nothing."""
 
 
-class _SecretService:
-    """The Secret Service, without keyring's own way to it."""
+class _SecretService(_Keyring):
+    """The Secret Service, which is opened once, and not by each call."""
 
-    name = _SECRET_SERVICE
-    keeps_long: bool | None = True
+    backend: SecretService
 
     def __init__(self, *, may_prompt: bool) -> None:
-        self._items: SecretService = _asked("start", _secret_service, may_prompt)
+        super().__init__(_asked("start", _secret_service, may_prompt), _SECRET_SERVICE)
 
     def connect(self) -> None:
-        """Find out whether the keyring is there, locked or not."""
-        _asked("reach", self._items.connect)
+        _asked("reach", self.backend.connect)
 
     def open(self) -> None:
-        _asked("open", self._items.open)
-
-    def get(self, name: str) -> str | None:
-        return _asked("read", _text, self._items.get, name)
-
-    def set(self, name: str, text: str) -> None:
-        _asked("write", self._items.set, name, text)
-
-    def remove(self, name: str) -> None:
-        _asked("change", self._items.remove, name)
+        _asked("open", self.backend.open)
 
     def close(self) -> None:
-        self._items.close()
+        self.backend.close()
 
 
 class _PlainFiles:
@@ -222,7 +210,7 @@ class _PlainFiles:
 def _secret_service(may_prompt: bool) -> SecretService:
     from awssso_helper.secret_service import SecretService  # noqa: PLC0415 - where it is used, SecretStorage is loaded
 
-    return SecretService(SERVICE, may_prompt=may_prompt)
+    return SecretService(may_prompt=may_prompt)
 
 
 # Errors

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import time
 
-from awssso_helper import detached, errors, settings
+from awssso_helper import detached, errand, settings
 from awssso_helper.credentials import Credentials
 from awssso_helper.environment import Environment
-from awssso_helper.errors import AwsssoError
+from awssso_helper.errors import AwsssoError, keep_tracebacks_away
 from awssso_helper.model import Deadline
 from awssso_helper.store import Store
 
@@ -24,22 +24,20 @@ _PAUSE = 0.25
 
 
 def main() -> None:
-    """Do what is ordered, and tell what came of it: a `trace` line of each exchange, then the `error` or None."""
-    errors.keep_tracebacks_away()
+    """Do what is ordered, tell what came of it, and store it as soon as the keyring takes it."""
+    keep_tracebacks_away()
     detached.settle(keeps_inherited=True)
-    order = detached.ordered()
+    order = errand.ordered()
     environment = Environment()
     own_settings = settings.load(environment.settings_file)
     store = Store(environment, own_settings.keyring, may_prompt=False)
-    credentials = Credentials.of_user(
-        environment, own_settings, store, trace=lambda line: detached.tell({"trace": line}), stays=True
-    )
+    credentials = Credentials.of_user(environment, own_settings, store, trace=errand.tell, stays=True)
     last = Deadline(_SECONDS)
     try:
         credentials.renew_for(order["sign_in"], Deadline(order["seconds"]))
-        detached.tell({"error": None})
+        errand.end()
     except AwsssoError as error:
-        detached.tell({"error": errors.to_values(error)})
+        errand.end(error)
     while not credentials.store_late(last) and not last.passed():
         # The keyring hangs, or is locked, or comes up at this moment.
         time.sleep(_PAUSE)

@@ -30,11 +30,10 @@ _APPLICATION = "Python keyring library"
 
 
 class SecretService:
-    """The items of one service, by name, in the default collection. Not for two threads at once."""
+    """Items by service and name in the default collection: what keyring's backends can, for one thread at a time."""
 
-    def __init__(self, service: str, *, may_prompt: bool) -> None:
+    def __init__(self, *, may_prompt: bool) -> None:
         """With `may_prompt` a person may be asked to unlock it; without, what is locked is an error."""
-        self._service = service
         self._may_prompt = may_prompt
         self._collection: secretstorage.Collection | None = None
 
@@ -46,47 +45,49 @@ class SecretService:
         """Connect and unlock."""
         self._again_if_stale(self._unlocked)
 
-    def get(self, name: str) -> str | None:
-        """Give an item.
-
-        Raises:
-            UnicodeDecodeError: it is no text.
-        """
-        return self._again_if_stale(lambda: self._get(name))
-
-    def set(self, name: str, text: str) -> None:
-        """Store an item in the place of the one that has its name."""
-        self._again_if_stale(lambda: self._set(name, text))
-
-    def remove(self, name: str) -> None:
-        """Remove an item, one where there are several of its name."""
-        self._again_if_stale(lambda: self._remove(name))
-
     def close(self) -> None:
         """Let go of the connection."""
         collection, self._collection = self._collection, None
         if collection is not None:
             collection.connection.close()
 
-    def _get(self, name: str) -> str | None:
-        for item in self._unlocked().search_items(self._attributes(name)):
-            self._unlock(item)
-            return item.get_secret().decode("utf-8")
-        return None
+    def get_password(self, service: str, username: str) -> str | None:
+        """Give an item.
 
-    def _set(self, name: str, text: str) -> None:
-        attributes = {**self._attributes(name), "application": _APPLICATION}
-        label = f"Password for '{name}' on '{self._service}'"
-        self._unlocked().create_item(label, attributes, text.encode("utf-8"), replace=True)
+        Raises:
+            UnicodeDecodeError: it is no text.
+        """
+        return self._again_if_stale(lambda: self._get(service, username))
 
-    def _remove(self, name: str) -> None:
-        for item in self._unlocked().search_items(self._attributes(name)):
-            item.delete()
-            return
-        raise ItemNotFoundException("there is no such item")
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Store an item in the place of the one that has its name."""
+        self._again_if_stale(lambda: self._set(service, username, password))
 
-    def _attributes(self, name: str) -> dict[str, str]:
-        return {"service": self._service, "username": name}
+    def delete_password(self, service: str, username: str) -> None:
+        """Remove an item, one where there are several of its name."""
+        self._again_if_stale(lambda: self._delete(service, username))
+
+    def _get(self, service: str, username: str) -> str | None:
+        item = self._found(service, username)
+        if item is None:
+            return None
+        self._unlock(item)
+        text: str = item.get_secret().decode("utf-8")
+        return text
+
+    def _set(self, service: str, username: str, password: str) -> None:
+        attributes = {"service": service, "username": username, "application": _APPLICATION}
+        label = f"Password for '{username}' on '{service}'"
+        self._unlocked().create_item(label, attributes, password.encode("utf-8"), replace=True)
+
+    def _delete(self, service: str, username: str) -> None:
+        item = self._found(service, username)
+        if item is None:
+            raise ItemNotFoundException("there is no such item")
+        item.delete()
+
+    def _found(self, service: str, username: str) -> secretstorage.Item | None:
+        return next(self._unlocked().search_items({"service": service, "username": username}), None)
 
     def _connected(self) -> secretstorage.Collection:
         if self._collection is None:

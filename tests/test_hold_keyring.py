@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import venv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -279,35 +280,32 @@ def test_d3_a_renewed_token_whose_turn_to_be_stored_did_not_come_is_stored_by_th
     assert [call.status for call in desktop.simulator.calls("CreateToken")] == [200]
 
 
-ASKS_ITSELF = """
-import sys
-from awssso_helper import settings
-from awssso_helper.credentials import Credentials
-from awssso_helper.environment import Environment
-from awssso_helper.errors import AwsssoError
-from awssso_helper.model import Deadline
-from awssso_helper.store import Store
-environment = Environment()
-store = Store(environment, sys.argv[1], may_prompt=False)
-try:
-    Credentials.of_user(environment, settings.load(environment.settings_file), store, stays=True).access_token(
-        "corp", Deadline(30)
-    )
-except AwsssoError as error:
-    print(error.exit_status, error.message)
-"""
+MAIN = "from awssso_helper.__main__ import main; main()"
+
+
+def python_with(tmp_path: Path, folder: Path) -> str:
+    """Give a Python that has all of ours and the modules of a folder, also in isolated mode and in whom it starts."""
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    [packages] = (tmp_path / "venv").glob("lib/python*/site-packages")
+    ours = [each for each in sys.path if each.endswith("site-packages")]
+    # `import` in a .pth file is run: what is ours may be installed by such a file itself.
+    lines = [f"import site; site.addsitedir({each!r})\n" for each in [*ours, str(folder)]]
+    (packages / "more.pth").write_text("".join(lines))
+    return str(tmp_path / "venv/bin/python")
 
 
 def test_d2_a_keyring_that_loses_the_renewed_token_is_said_and_no_success(sandbox, tmp_path):
-    # As the agent does it, or the process that refreshes; theirs load no module from the PYTHONPATH.
     sandbox.variables |= {FILE: str(tmp_path / "items"), "PYTHONPATH": str(Path(keyring_backends.__file__).parent)}
     sandbox.settings("keyring = keyring_backends.Shared", "agent = off")
     sandbox.configure()
     sandbox.simulator.organization.access_token_life = 0
     sandbox.ok("login", "--no-sync")
-    done = sandbox.program(sys.executable, "-c", ASKS_ITSELF, "keyring_backends.Losing")
-    assert done.stdout.startswith("4 ")
-    assert "does not keep what it is given" in done.stdout
+    sandbox.settings("keyring = keyring_backends.Losing", "agent = off")
+    python = python_with(tmp_path, Path(keyring_backends.__file__).parent)
+    # The process that refreshes loads nothing from the PYTHONPATH.
+    done = sandbox.program(python, "-I", "-c", MAIN, "credential-process", READER)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "does not keep what it is given" in done.stderr
     assert sandbox.simulator.count("CreateToken", grantType="refresh_token") == 1
 
 
